@@ -1,0 +1,9 @@
+//! What Rollcall's tests and examples run on: a real Kubernetes control plane, a Merge simulator, real target
+//! servers, the operator as a process, and a proxy that counts requests and injects faults.
+
+pub mod control_plane;
+pub mod merge;
+pub mod operator;
+pub mod process;
+pub mod proxy;
+pub mod scim_server;
