@@ -1,0 +1,141 @@
+//! Condition types and reasons, each once, and the one way to set them.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+/// The object is accepted and able to act. Held or planned work never makes it false.
+pub const READY: &str = "Ready";
+/// The last read of the HRIS was whole and could be believed.
+pub const SOURCE_TRUSTED: &str = "SourceTrusted";
+/// The target system answers and takes our credentials.
+pub const REACHABLE: &str = "Reachable";
+/// Losses at this target wait for a person's decision.
+pub const CHANGES_HELD: &str = "ChangesHeld";
+/// The HR system gives no employment status that can be read, so the last phase stays.
+pub const STATUS_UNKNOWN: &str = "StatusUnknown";
+/// Two policies, or two entitlements, contradict each other; what they concern stays as it is.
+pub const CONFLICT: &str = "Conflict";
+
+/// Accepted, nothing to mend.
+pub const ACCEPTED: &str = "Accepted";
+/// The stored object cannot be decoded, as when an older CRD let it through.
+pub const INVALID: &str = "Invalid";
+/// A Secret, or a key of it, is missing.
+pub const SECRET_MISSING: &str = "SecretMissing";
+/// The credentials were refused (401 or 403).
+pub const UNAUTHORIZED: &str = "Unauthorized";
+/// The other side does not answer.
+pub const UNREACHABLE: &str = "Unreachable";
+/// The other side answers and takes our credentials.
+pub const ANSWERING: &str = "Answering";
+/// The object that a reference names is not there.
+pub const REFERENCE_MISSING: &str = "ReferenceMissing";
+/// The target has no such group or role.
+pub const REMOTE_MISSING: &str = "RemoteMissing";
+/// More than one remote object goes by that name.
+pub const REMOTE_AMBIGUOUS: &str = "RemoteAmbiguous";
+/// The answer could not be read, or is not what the protocol says.
+pub const MALFORMED: &str = "Malformed";
+/// Effects are paused by annotation.
+pub const PAUSED: &str = "Paused";
+/// Everything is as it should be.
+pub const AS_EXPECTED: &str = "AsExpected";
+/// The budget for losses is used up.
+pub const OVER_BUDGET: &str = "OverBudget";
+/// An older object already stands for the same remote object.
+pub const DUPLICATE: &str = "Duplicate";
+/// Policies of equal priority give the same entitlement with different parameters.
+pub const PARAMETERS_DIFFER: &str = "ParametersDiffer";
+
+/// Longest message of a condition, in bytes, so that one Event can carry it (event notes end at 1 kB).
+pub const MESSAGE_MAX: usize = 900;
+
+/// A condition before it is compared with the one already there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// One of the condition types above.
+    pub type_: &'static str,
+    /// Whether it holds; `None` is `Unknown`.
+    pub holds: Option<bool>,
+    /// One of the reasons above.
+    pub reason: &'static str,
+    /// A sentence for a person: what is so, and where it is wrong, how to mend it.
+    pub message: String,
+}
+
+impl Fact {
+    /// A condition that is true.
+    pub fn yes(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            type_,
+            holds: Some(true),
+            reason,
+            message: message.into(),
+        }
+    }
+
+    /// A condition that is false.
+    pub fn no(type_: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            type_,
+            holds: Some(false),
+            reason,
+            message: message.into(),
+        }
+    }
+
+    fn status(&self) -> &'static str {
+        match self.holds {
+            Some(true) => "True",
+            Some(false) => "False",
+            None => "Unknown",
+        }
+    }
+}
+
+/// Sets `fact` among `conditions`, keeping the transition time where the status stays. Returns true where status or
+/// reason changed, which is when an Event is due.
+pub fn set(conditions: &mut Vec<Condition>, fact: &Fact, generation: Option<i64>, now: Timestamp) -> bool {
+    let message = clip(&fact.message, MESSAGE_MAX).to_owned();
+    let status = fact.status();
+    if let Some(old) = conditions.iter_mut().find(|c| c.type_ == fact.type_) {
+        let moved = old.status != status;
+        let news = moved || old.reason != fact.reason;
+        if moved {
+            old.last_transition_time = Time(now);
+        }
+        status.clone_into(&mut old.status);
+        fact.reason.clone_into(&mut old.reason);
+        old.message = message;
+        old.observed_generation = generation;
+        return news;
+    }
+    conditions.push(Condition {
+        type_: fact.type_.to_owned(),
+        status: status.to_owned(),
+        reason: fact.reason.to_owned(),
+        message,
+        observed_generation: generation,
+        last_transition_time: Time(now),
+    });
+    true
+}
+
+/// Removes the condition of this type. Returns true where it was there.
+pub fn clear(conditions: &mut Vec<Condition>, type_: &str) -> bool {
+    let before = conditions.len();
+    conditions.retain(|c| c.type_ != type_);
+    conditions.len() != before
+}
+
+/// `text` cut to at most `max` bytes, at a character's edge.
+pub fn clip(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let mut end = max;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

@@ -1,0 +1,35 @@
+//! The kinds of group `rollcall.dev`: their types, defaults and CRD rules. No behaviour beyond small accessors.
+//!
+//! All kinds are namespaced, and a namespace is a tenant: references are objects (`targetRef: {name}`) and never
+//! leave it.
+
+pub mod common;
+pub mod conditions;
+pub mod crds;
+pub mod employee;
+pub mod entitlement;
+pub mod hris_connection;
+pub mod policy;
+pub mod target;
+
+pub use common::{Duration, NameRef, SecretKeyRef};
+pub use employee::{Employee, EmployeeSpec, EmployeeStatus};
+pub use entitlement::{Entitlement, EntitlementSpec};
+pub use hris_connection::{HRISConnection, HRISConnectionSpec};
+pub use policy::{ProvisioningPolicy, ProvisioningPolicySpec};
+pub use target::{TargetSystem, TargetSystemSpec};
+
+/// The API group of every kind.
+pub const GROUP: &str = "rollcall.dev";
+
+/// The field manager and the reporting controller's name of all that Rollcall writes.
+pub const MANAGER: &str = "rollcall";
+
+/// Annotation, any value: no effect is sent for this object while it is there. What is recorded stays as it is.
+pub const PAUSED_ANNOTATION: &str = "rollcall.dev/paused";
+
+/// Annotation on a `TargetSystem`: the digest of its held changes (`status.held.digest`), which lets exactly those go.
+pub const RELEASE_HELD_ANNOTATION: &str = "rollcall.dev/release-held";
+
+/// The finalizer of an `Employee`, so that its record outlives the request to delete it.
+pub const EMPLOYEE_FINALIZER: &str = "rollcall.dev/access-record";

@@ -1,0 +1,322 @@
+//! `ProvisioningPolicy`: who gets what.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::Duration;
+use super::employee::Phase;
+
+/// The statement that these people should have this access.
+///
+/// Deleting a policy, or narrowing it, takes what it alone gives, within each target's budget for losses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "rollcall.dev",
+    version = "v1alpha1",
+    kind = "ProvisioningPolicy",
+    plural = "provisioningpolicies",
+    shortname = "provpol",
+    category = "rollcall",
+    namespaced,
+    status = "ProvisioningPolicyStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(name = "Matched", type_ = "integer", json_path = ".status.matched"),
+    printcolumn(name = "Granted", type_ = "integer", json_path = ".status.granted"),
+    printcolumn(name = "Pending", type_ = "integer", json_path = ".status.pending"),
+    printcolumn(name = "Held", type_ = "integer", json_path = ".status.held"),
+    printcolumn(
+        name = "Would-Grant",
+        type_ = "integer",
+        json_path = ".status.plan.wouldGrant",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Would-Revoke",
+        type_ = "integer",
+        json_path = ".status.plan.wouldRevoke",
+        priority = 1
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ProvisioningPolicySpec {
+    /// `Plan` shows in status what `Enforce` would do, and does nothing: what the policy gave before stays.
+    pub mode: Mode,
+    /// Which policy's parameters win where several give the same entitlement: the higher number. Default 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = -1_000_000, max = 1_000_000))]
+    pub priority: i32,
+    /// Whom it is for.
+    pub selector: Selector,
+    /// When in an employment it gives access.
+    #[serde(default, skip_serializing_if = "Lifecycle::is_default")]
+    pub lifecycle: Lifecycle,
+    /// What it gives.
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub entitlements: Vec<Grant>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(n: &i32) -> bool {
+    *n == 0
+}
+
+/// Whether a policy acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// Show what `Enforce` would do.
+    Plan,
+    /// Grant and revoke.
+    Enforce,
+}
+
+/// When in an employment a policy gives access.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct Lifecycle {
+    /// The phases in which it gives access. Default `Active`, `OnLeave`, `Leaving`.
+    #[serde(default = "default_phases")]
+    #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
+    pub phases: Vec<GrantingPhase>,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self {
+            phases: default_phases(),
+        }
+    }
+}
+
+impl Lifecycle {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn default_phases() -> Vec<GrantingPhase> {
+    vec![GrantingPhase::Active, GrantingPhase::OnLeave, GrantingPhase::Leaving]
+}
+
+/// A phase in which access can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum GrantingPhase {
+    /// At work.
+    Active,
+    /// Away, and coming back.
+    OnLeave,
+    /// At work, with a last day set.
+    Leaving,
+}
+
+impl GrantingPhase {
+    /// Whether a person in `phase` is in this one.
+    pub fn is(self, phase: Phase) -> bool {
+        matches!(
+            (self, phase),
+            (Self::Active, Phase::Active) | (Self::OnLeave, Phase::OnLeave) | (Self::Leaving, Phase::Leaving)
+        )
+    }
+}
+
+/// One entitlement of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct Grant {
+    /// Name of the `Entitlement`, in this namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Values for the entitlement's parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Whom a policy is for. Keys are ANDed; the values in a list are ORed. At least one clause of `anyOf`, if there are
+/// any, must match, and none of `not`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.everyone) || has(self.department) || has(self.businessUnit) || has(self.group) || has(self.jobTitle) || has(self.manager) || has(self.workLocation) || has(self.homeLocation) || has(self.employmentType) || has(self.employmentStatus) || has(self.company) || has(self.tenure) || has(self.employees) || has(self.anyOf)").message("selector needs at least one key besides not; to match every employee say everyone: true"))]
+pub struct Selector {
+    /// The keys that must all match.
+    #[serde(flatten)]
+    pub all: Clause,
+    /// At least one of these must match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 16))]
+    pub any_of: Vec<Clause>,
+    /// None of these may match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 16))]
+    pub not: Vec<Clause>,
+}
+
+/// Keys that must all match; text is compared without regard to case or surrounding space.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("minProperties" = 1))]
+pub struct Clause {
+    /// Everyone; only `true` can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = [true]))]
+    pub everyone: Option<bool>,
+    /// In one of these departments, or below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<GroupKey>,
+    /// In one of these business units, or below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business_unit: Option<GroupKey>,
+    /// In one of these other groups, or below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupKey>,
+    /// Title, as a glob: `*Engineer*`, `VP ?*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 32))]
+    pub job_title: Vec<String>,
+    /// Below one of these managers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<ManagerKey>,
+    /// Works there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_location: Option<LocationKey>,
+    /// Lives there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home_location: Option<LocationKey>,
+    /// Such as `FULL_TIME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 32))]
+    pub employment_type: Vec<String>,
+    /// Such as `ACTIVE`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 32))]
+    pub employment_status: Vec<String>,
+    /// The employing company.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 32))]
+    pub company: Vec<String>,
+    /// Time since the start date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenure: Option<TenureKey>,
+    /// These people, by employeeNumber or workEmail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 256))]
+    pub employees: Vec<String>,
+}
+
+/// Groups by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct GroupKey {
+    /// Names of groups. Where a name occurs twice in the tree, say the path: `Sales > EMEA`.
+    #[serde(rename = "in")]
+    #[schemars(length(min = 1, max = 32))]
+    pub any: Vec<String>,
+    /// Only the group itself, not those below it. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exact: bool,
+}
+
+/// Places in the chain of managers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct ManagerKey {
+    /// Managers, by employeeNumber or workEmail.
+    #[schemars(length(min = 1, max = 32))]
+    pub under: Vec<String>,
+    /// How far below: 1 is direct reports. Default: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub depth: Option<u32>,
+}
+
+/// A place; keys are ANDed, values ORed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[schemars(extend("minProperties" = 1))]
+pub struct LocationKey {
+    /// Names of locations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 32))]
+    pub name: Vec<String>,
+    /// ISO 3166-1 alpha-2 codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64))]
+    pub country: Vec<String>,
+    /// States, provinces or regions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64))]
+    pub state: Vec<String>,
+    /// Cities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64))]
+    pub city: Vec<String>,
+}
+
+/// Time since the start date, in whole days of the employee's zone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("minProperties" = 1))]
+pub struct TenureKey {
+    /// At least this long, such as `90d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<Duration>,
+    /// Less than this long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub less_than: Option<Duration>,
+}
+
+/// What a policy does, in figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProvisioningPolicyStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The generation that everybody was judged by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforced_generation: Option<i64>,
+    /// `Ready`, `Conflict`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+    /// People it matches, in a phase in which it gives access.
+    #[serde(default)]
+    pub matched: u32,
+    /// Grants that it gives and that were read back.
+    #[serde(default)]
+    pub granted: u32,
+    /// Grants of it on their way in or out.
+    #[serde(default)]
+    pub pending: u32,
+    /// Losses of its grants that wait for a person's decision.
+    #[serde(default)]
+    pub held: u32,
+    /// Grants of it that failed.
+    #[serde(default)]
+    pub failed: u32,
+    /// In Plan mode: what `Enforce` would do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanReport>,
+}
+
+/// What `Enforce` would do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanReport {
+    /// How many grants it would make.
+    pub would_grant: u32,
+    /// How many grants would go.
+    pub would_revoke: u32,
+    /// At most 20 of them, as `person: +entitlement` or `person: -entitlement`, by Employee name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub names: Vec<String>,
+    /// Digest over all of them, equal for equal plans.
+    #[schemars(length(max = 64))]
+    pub digest: String,
+}

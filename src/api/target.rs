@@ -1,0 +1,287 @@
+//! `TargetSystem`: one system that holds access.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{Duration, NameRef, SecretKeyRef};
+
+/// One system that holds access: a SCIM service, or this cluster's own RBAC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "rollcall.dev",
+    version = "v1alpha1",
+    kind = "TargetSystem",
+    plural = "targetsystems",
+    shortname = "tsys",
+    category = "rollcall",
+    namespaced,
+    status = "TargetSystemStatus",
+    derive = "PartialEq",
+    printcolumn(
+        name = "Reachable",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Reachable')].status"
+    ),
+    printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
+    printcolumn(name = "Held", type_ = "integer", json_path = ".status.held.people"),
+    printcolumn(name = "Digest", type_ = "string", json_path = ".status.held.digest", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.scim) != has(self.kubernetes)").message("set exactly one of scim and kubernetes"),
+    validation = Rule::new("has(self.scim) == has(oldSelf.scim)").message("the protocol of a TargetSystem cannot change: make a new one"),
+    validation = Rule::new("!has(self.kubernetes) || !has(self.account)").message("a kubernetes target has no accounts of its own: leave out account")
+)]
+pub struct TargetSystemSpec {
+    /// A service that speaks SCIM 2.0 (RFC 7643, RFC 7644).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim: Option<Scim>,
+    /// The RBAC of this cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<Kubernetes>,
+    /// What becomes of access that is found present and that we would have granted: `Desired` makes it ours, to be
+    /// revoked when the policy no longer gives it; `Never` leaves it to whoever gave it.
+    pub adopt: Adopt,
+    /// How accounts are made and ended; not with `kubernetes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountSpec>,
+    /// How fast it may be called.
+    #[serde(default)]
+    pub rate_limit: RateLimit,
+    /// How often all holders are read again. Default `10m`.
+    #[serde(default = "default_resync")]
+    pub resync: Duration,
+    /// The budget for losses that no exit explains.
+    #[serde(default)]
+    pub guard: Guard,
+}
+
+fn default_resync() -> Duration {
+    Duration::new("10m")
+}
+
+/// A service that speaks SCIM 2.0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scim {
+    /// Base URL, such as `https://example.com/scim/v2`; `/Users` is appended to it.
+    #[serde(rename = "baseURL")]
+    #[schemars(length(min = 1, max = 512), pattern(r"^https?://[^\s?#]+$"))]
+    pub base_url: String,
+    /// The bearer token.
+    pub bearer_token_secret_ref: SecretKeyRef,
+}
+
+/// The RBAC of this cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Kubernetes {
+    /// The ServiceAccount of this namespace that writes the bindings. No policy can give more than it may bind.
+    pub service_account_ref: NameRef,
+    /// How people are named as subjects.
+    #[serde(default)]
+    pub subject: Subject,
+}
+
+/// How people are named as RBAC subjects of kind `User`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct Subject {
+    /// Which attribute is the user name. Default `WorkEmail`.
+    #[serde(default)]
+    pub from: SubjectAttribute,
+    /// Put before it, as the API server's `--oidc-username-prefix` does. Default empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub prefix: String,
+}
+
+/// An attribute that can name a person to a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SubjectAttribute {
+    /// `spec.workEmail`
+    #[default]
+    WorkEmail,
+    /// `spec.username`
+    Username,
+    /// `spec.employeeNumber`
+    EmployeeNumber,
+}
+
+/// What becomes of access that is found present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Adopt {
+    /// Access that we would have granted becomes ours.
+    Desired,
+    /// Access that we did not grant is never ours.
+    Never,
+}
+
+/// How accounts are made and ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountSpec {
+    /// Whether to create an account where none is found. Default true.
+    #[serde(default = "yes")]
+    pub create: bool,
+    /// When no entitlement needs the account any more. Default `Keep`.
+    #[serde(default)]
+    pub on_unused: AccountEnd,
+    /// When the person has left. Default `Deactivate`.
+    #[serde(default = "AccountEnd::deactivate")]
+    pub on_terminated: AccountEnd,
+}
+
+impl Default for AccountSpec {
+    fn default() -> Self {
+        Self {
+            create: true,
+            on_unused: AccountEnd::default(),
+            on_terminated: AccountEnd::deactivate(),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What becomes of an account that is no longer needed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new("!has(self.after) || self.action == 'Delete'").message("after goes with action: Delete only"))]
+pub struct AccountEnd {
+    /// What to do.
+    pub action: AccountAction,
+    /// With `Delete`: how long after deactivation. Default `30d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Duration>,
+}
+
+impl AccountEnd {
+    fn deactivate() -> Self {
+        Self {
+            action: AccountAction::Deactivate,
+            after: None,
+        }
+    }
+}
+
+/// What to do with an account that is no longer needed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AccountAction {
+    /// Leave it as it is.
+    #[default]
+    Keep,
+    /// Make it unusable, which can be undone.
+    Deactivate,
+    /// Make it unusable, and delete it after a delay.
+    Delete,
+}
+
+/// How fast a target may be called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimit {
+    /// The most requests a minute. Default 600.
+    #[serde(default = "default_requests_per_minute")]
+    #[schemars(range(min = 1, max = 600_000))]
+    pub requests_per_minute: u32,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            requests_per_minute: default_requests_per_minute(),
+        }
+    }
+}
+
+fn default_requests_per_minute() -> u32 {
+    600
+}
+
+/// How many people may lose something here in 24 hours, exits aside, before a person must decide: the larger of the two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Guard {
+    /// A number of people. Default 10.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_people: u32,
+    /// A share, in percent, of the people who hold anything here. Default 10.
+    #[serde(default = "ten")]
+    #[schemars(range(min = 0, max = 100))]
+    pub max_percent: u32,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self {
+            max_people: ten(),
+            max_percent: ten(),
+        }
+    }
+}
+
+fn ten() -> u32 {
+    10
+}
+
+/// How the target stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetSystemStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `Reachable`, `ChangesHeld`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub conditions: Vec<Condition>,
+    /// What the target says it can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
+    /// Accounts that are ours.
+    #[serde(default)]
+    pub accounts: u32,
+    /// When all holders were last read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_resync: Option<Time>,
+    /// Losses that wait for a person's decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldReport>,
+}
+
+/// What a target says it can do (RFC 7643 section 5 for SCIM).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct Capabilities {
+    /// Changes parts of a resource.
+    pub patch: bool,
+    /// Answers filtered searches.
+    pub filter: bool,
+    /// Takes several operations in a request.
+    pub bulk: bool,
+    /// Gives and checks versions of a resource.
+    pub etag: bool,
+}
+
+/// Losses that wait for a person's decision.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldReport {
+    /// Digest over exactly these losses: the value for the annotation `rollcall.dev/release-held`.
+    #[schemars(length(max = 64))]
+    pub digest: String,
+    /// How many people they concern.
+    pub people: u32,
+    /// How many grants and accounts they concern.
+    pub changes: u32,
+    /// People the budget has room for in 24 hours.
+    pub budget: u32,
+    /// At most 20 of them, as `employee: -entitlement`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub sample: Vec<String>,
+}

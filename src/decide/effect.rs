@@ -1,0 +1,224 @@
+//! What is to be done at a target, and what came of it.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest, Sha256};
+
+use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState};
+use crate::api::entitlement::RemoteObject;
+
+/// A remote object of a target: what grants are counted by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RemoteKey {
+    /// Name of the `TargetSystem`.
+    pub target: String,
+    /// The object there.
+    pub object: RemoteObject,
+}
+
+impl RemoteKey {
+    /// The remote object that a record is about.
+    pub fn of(record: &EntitlementRecord) -> Self {
+        Self {
+            target: record.target.clone(),
+            object: RemoteObject {
+                kind: record.kind.clone(),
+                id: record.remote_id.clone(),
+            },
+        }
+    }
+}
+
+/// One acknowledged intent of one person, for the writer of its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Make the account be what it should: create it, change it, end it.
+    Account {
+        /// Name of the `TargetSystem`.
+        target: String,
+        /// The target's own id, where it is known.
+        id: String,
+        /// What the account should be.
+        action: AccountAction,
+        /// Identifies this effect.
+        operation_id: String,
+    },
+    /// Put the person among the holders of a remote object, or take them out.
+    Membership {
+        /// The remote object.
+        key: RemoteKey,
+        /// The target's own id of the account; empty where the account is being made.
+        account_id: String,
+        /// True to hold it, false to lose it.
+        hold: bool,
+        /// Identifies this effect.
+        operation_id: String,
+    },
+}
+
+/// What an account should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AccountAction {
+    /// There: found by its correlation key, else created.
+    Create,
+    /// There, with the attributes of today.
+    Update,
+    /// Usable again, with the attributes of today.
+    Activate,
+    /// There and unusable.
+    Deactivate,
+    /// Gone.
+    Delete,
+}
+
+/// Names an intent among those of one person at one target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IntentKey {
+    /// The person's account.
+    Account,
+    /// The person's place among the holders of an object, by account id.
+    Membership(RemoteObject, String),
+}
+
+impl Intent {
+    /// Name of the `TargetSystem`.
+    pub fn target(&self) -> &str {
+        match self {
+            Self::Account { target, .. } => target,
+            Self::Membership { key, .. } => &key.target,
+        }
+    }
+
+    /// What it is among the intents of one person at its target.
+    pub fn key(&self) -> IntentKey {
+        match self {
+            Self::Account { .. } => IntentKey::Account,
+            Self::Membership { key, account_id, .. } => IntentKey::Membership(key.object.clone(), account_id.clone()),
+        }
+    }
+
+    /// Whether it takes something away.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Account { action, .. } => matches!(action, AccountAction::Deactivate | AccountAction::Delete),
+            Self::Membership { hold, .. } => !hold,
+        }
+    }
+}
+
+/// What came of an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Read back and as intended. For an account: its id at the target, and the digest of the attributes it has.
+    Done {
+        /// The account's id.
+        account_id: String,
+        /// For accounts: digest of the attributes sent, where any were.
+        attributes: Option<String>,
+    },
+    /// The target did not do it, and it will be tried again.
+    Retrying(String),
+    /// The target refuses it; a person must mend something. It is tried again, rarely.
+    Refused(String),
+    /// It cannot be found out whether it was done. Nothing more is sent.
+    Unknown(String),
+}
+
+/// What a target knows of a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AccountSight {
+    /// Not looked up yet, or the look-up is under way.
+    #[default]
+    Unseen,
+    /// There is none.
+    Absent,
+    /// There is one that matches the person's identifying attributes.
+    Present {
+        /// The target's own id.
+        id: String,
+        /// Whether it is usable.
+        active: bool,
+    },
+    /// It could not be looked up; it will be tried again.
+    Failed(String),
+    /// More than one matches, or one that matches belongs to another Employee: a person must decide.
+    Ambiguous(String),
+}
+
+/// What is known beyond the records, from the last look at the targets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sight {
+    /// The person's account, by target; absent is [`AccountSight::Unseen`].
+    pub accounts: BTreeMap<String, AccountSight>,
+    /// Whether the person's account is among the holders, where that is known.
+    pub holds: BTreeMap<RemoteKey, bool>,
+    /// What came of intents since the last record, by target and key.
+    pub outcomes: BTreeMap<(String, IntentKey), Outcome>,
+}
+
+impl Sight {
+    /// The person's account at `target`.
+    pub fn account(&self, target: &str) -> &AccountSight {
+        self.accounts.get(target).unwrap_or(&AccountSight::Unseen)
+    }
+}
+
+/// Identifies an effect: the same for the same employment, person and remote object, so that even a lost record finds
+/// its effect again; different after a rehire.
+pub fn operation_id(employee_uid: &str, key: &RemoteKey, start_date: Option<&str>) -> String {
+    short_digest([
+        "operation",
+        employee_uid,
+        &key.target,
+        &key.object.kind,
+        &key.object.id,
+        start_date.unwrap_or_default(),
+    ])
+}
+
+/// Twenty base32 characters of SHA-256 over the parts, each with its length, so that no two lists of parts collide.
+pub fn short_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let mut text = BASE32_NOPAD.encode(&hash.finalize()).to_lowercase();
+    text.truncate(20);
+    text
+}
+
+/// The intents that a record holds: what it says is under way. Only ever called on an acknowledged record.
+pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -> Vec<Intent> {
+    let account = accounts.iter().filter_map(|record| {
+        let action = match record.state {
+            AccountState::Creating => AccountAction::Create,
+            AccountState::Updating => AccountAction::Update,
+            AccountState::Activating => AccountAction::Activate,
+            AccountState::Deactivating => AccountAction::Deactivate,
+            AccountState::Deleting => AccountAction::Delete,
+            _ => return None,
+        };
+        Some(Intent::Account {
+            target: record.target.clone(),
+            id: record.id.clone(),
+            action,
+            operation_id: record.operation_id.clone(),
+        })
+    });
+    let membership = entitlements.iter().filter_map(|record| {
+        let hold = match record.state {
+            GrantState::Granting | GrantState::Updating => true,
+            GrantState::Revoking => false,
+            _ => return None,
+        };
+        Some(Intent::Membership {
+            key: RemoteKey::of(record),
+            account_id: record.account_id.clone(),
+            hold,
+            operation_id: record.operation_id.clone(),
+        })
+    });
+    account.chain(membership).collect()
+}

@@ -1,0 +1,410 @@
+//! What the watches have brought: facts, records, policies, and the ways to look them up.
+//!
+//! Our own writes are put in as soon as the API server acknowledges them, so that nothing is decided on what we know
+//! to be old; the watch's later copy of the same version changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+
+use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
+use crate::api::{
+    EMPLOYEE_FINALIZER, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem,
+};
+
+/// Every namespace that has an object of ours.
+#[derive(Debug, Default)]
+pub struct Index {
+    namespaces: BTreeMap<String, Namespace>,
+    synced: BTreeSet<Kind>,
+}
+
+/// The kinds that a decision needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is the kind of that name")]
+pub enum Kind {
+    Employee,
+    Entitlement,
+    HRISConnection,
+    ProvisioningPolicy,
+    TargetSystem,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Employee,
+        Self::Entitlement,
+        Self::HRISConnection,
+        Self::ProvisioningPolicy,
+        Self::TargetSystem,
+    ];
+}
+
+/// One tenant.
+#[derive(Debug, Default)]
+pub struct Namespace {
+    /// People by object name.
+    pub employees: BTreeMap<String, Arc<Person>>,
+    /// Policies by object name.
+    pub policies: BTreeMap<String, Entry<ProvisioningPolicy>>,
+    /// Entitlements by object name.
+    pub entitlements: BTreeMap<String, Entry<Entitlement>>,
+    /// Targets by object name.
+    pub targets: BTreeMap<String, Entry<TargetSystem>>,
+    /// Connections by object name.
+    pub connections: BTreeMap<String, Entry<HRISConnection>>,
+    /// Employees that cannot be decoded: name to why. Nothing is decided about them, and nothing revoked.
+    pub broken_employees: BTreeMap<String, String>,
+    by_identifier: HashMap<String, BTreeSet<String>>,
+    reports: HashMap<String, BTreeSet<String>>,
+}
+
+/// An object as it can be read, or why it cannot.
+#[derive(Clone, Debug)]
+pub enum Entry<K> {
+    /// Decoded.
+    Readable(Arc<K>),
+    /// An older CRD let it through, or a newer one wrote it.
+    Broken {
+        /// What the decoder said.
+        error: String,
+        /// Its generation, for conditions.
+        generation: Option<i64>,
+    },
+}
+
+impl<K> Entry<K> {
+    /// The object, where it can be read.
+    pub fn readable(&self) -> Option<&Arc<K>> {
+        match self {
+            Self::Readable(object) => Some(object),
+            Self::Broken { .. } => None,
+        }
+    }
+}
+
+/// One person: facts, record, and what else of the object matters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Person {
+    /// Name of the `Employee`.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its version, for writes that must not overwrite newer state.
+    pub resource_version: String,
+    /// The generation of the spec.
+    pub generation: Option<i64>,
+    /// Whether its deletion was asked for.
+    pub deleting: bool,
+    /// Whether our finalizer is on it.
+    pub finalizer: bool,
+    /// Whether effects are paused by annotation.
+    pub paused: bool,
+    /// The facts.
+    pub spec: EmployeeSpec,
+    /// The record.
+    pub status: EmployeeStatus,
+}
+
+impl From<Employee> for Person {
+    fn from(employee: Employee) -> Self {
+        Self {
+            name: employee.name_any(),
+            uid: employee.metadata.uid.clone().unwrap_or_default(),
+            resource_version: employee.metadata.resource_version.clone().unwrap_or_default(),
+            generation: employee.metadata.generation,
+            deleting: employee.metadata.deletion_timestamp.is_some(),
+            finalizer: employee.finalizers().iter().any(|f| f == EMPLOYEE_FINALIZER),
+            paused: employee.annotations().contains_key(PAUSED_ANNOTATION),
+            spec: employee.spec,
+            status: employee.status.unwrap_or_default(),
+        }
+    }
+}
+
+impl Person {
+    /// What policies may call this person by: work email and employee number, in the form of [`identifier`].
+    pub fn identifiers(&self) -> impl Iterator<Item = String> + '_ {
+        self.spec
+            .work_email
+            .iter()
+            .chain(&self.spec.employee_number)
+            .map(|text| identifier(text))
+    }
+}
+
+/// The form in which emails and employee numbers are compared.
+pub fn identifier(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+impl Namespace {
+    /// The people whom a policy or an exception calls `text`: by work email or employee number, without regard to case.
+    pub fn people_called(&self, text: &str) -> impl Iterator<Item = &Arc<Person>> {
+        self.by_identifier
+            .get(&identifier(text))
+            .into_iter()
+            .flatten()
+            .filter_map(|name| self.employees.get(name))
+    }
+
+    /// The names of those whose `managerRef` is `manager`.
+    pub fn reports_of(&self, manager: &str) -> impl Iterator<Item = &String> {
+        self.reports.get(manager).into_iter().flatten()
+    }
+
+    /// The names of everybody below `manager`; cycles end where they began.
+    pub fn everybody_below(&self, manager: &str) -> BTreeSet<String> {
+        let mut below = BTreeSet::new();
+        let mut open = vec![manager.to_owned()];
+        while let Some(name) = open.pop() {
+            for report in self.reports_of(&name) {
+                if report != manager && below.insert(report.clone()) {
+                    open.push(report.clone());
+                }
+            }
+        }
+        below
+    }
+
+    fn link(&mut self, person: &Person) {
+        for identifier in person.identifiers() {
+            self.by_identifier
+                .entry(identifier)
+                .or_default()
+                .insert(person.name.clone());
+        }
+        if let Some(manager) = &person.spec.manager_ref {
+            self.reports
+                .entry(manager.name.clone())
+                .or_default()
+                .insert(person.name.clone());
+        }
+    }
+
+    fn unlink(&mut self, person: &Person) {
+        fn remove(map: &mut HashMap<String, BTreeSet<String>>, key: &str, name: &str) {
+            if let Some(names) = map.get_mut(key) {
+                names.remove(name);
+                if names.is_empty() {
+                    map.remove(key);
+                }
+            }
+        }
+        for identifier in person.identifiers() {
+            remove(&mut self.by_identifier, &identifier, &person.name);
+        }
+        if let Some(manager) = &person.spec.manager_ref {
+            remove(&mut self.reports, &manager.name, &person.name);
+        }
+    }
+
+    /// Puts a person in, unless what is there is newer. Returns what was there before, or `None` where nothing changed.
+    fn put_person(&mut self, person: Person) -> Change {
+        let old = self.employees.get(&person.name).cloned();
+        if let Some(old) = &old {
+            if old.uid == person.uid && !is_newer(&person.resource_version, &old.resource_version) {
+                return Change::None;
+            }
+            self.unlink(old);
+        }
+        self.broken_employees.remove(&person.name);
+        self.link(&person);
+        let change = match &old {
+            None => Change::Facts,
+            Some(old) if old.spec.manager_ref != person.spec.manager_ref => Change::Facts,
+            Some(old) if !old.identifiers().eq(person.identifiers()) => Change::Facts,
+            Some(_) => Change::Own,
+        };
+        self.employees.insert(person.name.clone(), Arc::new(person));
+        change
+    }
+
+    fn remove_person(&mut self, name: &str) -> Change {
+        self.broken_employees.remove(name);
+        match self.employees.remove(name) {
+            Some(old) => {
+                self.unlink(&old);
+                Change::Facts
+            }
+            None => Change::None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.employees.is_empty()
+            && self.broken_employees.is_empty()
+            && self.policies.is_empty()
+            && self.entitlements.is_empty()
+            && self.targets.is_empty()
+            && self.connections.is_empty()
+    }
+}
+
+/// What an update of the index touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: an echo of what was known.
+    None,
+    /// The object itself.
+    Own,
+    /// A person's place in the chain of managers, or what policies call them: those below are touched too.
+    Facts,
+}
+
+/// Whether version `new` comes after `old`. Versions are compared as numbers (they are comparable as such since
+/// Kubernetes 1.35, KEP-5504, and on every etcd-backed API server before); what is no number is taken as newer.
+fn is_newer(new: &str, old: &str) -> bool {
+    match (new.parse::<u64>(), old.parse::<u64>()) {
+        (Ok(new), Ok(old)) => new > old,
+        _ => true,
+    }
+}
+
+/// A kind that the index holds.
+pub trait Indexed: kube::Resource<DynamicType = ()> + Clone {
+    /// Which kind it is.
+    const KIND: Kind;
+    /// Puts the object in, unless what is there is newer.
+    fn put(self, namespace: &mut Namespace) -> Change;
+    /// Puts in that the object of this metadata cannot be read.
+    fn put_broken(namespace: &mut Namespace, metadata: &ObjectMeta, error: String) -> Change;
+    /// Takes the object of this name out.
+    fn remove(namespace: &mut Namespace, name: &str) -> Change;
+    /// Names of all that is in.
+    fn names(namespace: &Namespace) -> Vec<String>;
+}
+
+impl Indexed for Employee {
+    const KIND: Kind = Kind::Employee;
+
+    fn put(self, namespace: &mut Namespace) -> Change {
+        namespace.put_person(Person::from(self))
+    }
+
+    fn put_broken(namespace: &mut Namespace, metadata: &ObjectMeta, error: String) -> Change {
+        let name = metadata.name.clone().unwrap_or_default();
+        namespace.remove_person(&name);
+        namespace.broken_employees.insert(name, error);
+        Change::Facts
+    }
+
+    fn remove(namespace: &mut Namespace, name: &str) -> Change {
+        namespace.remove_person(name)
+    }
+
+    fn names(namespace: &Namespace) -> Vec<String> {
+        namespace
+            .employees
+            .keys()
+            .chain(namespace.broken_employees.keys())
+            .cloned()
+            .collect()
+    }
+}
+
+macro_rules! indexed {
+    ($kind:ident, $field:ident) => {
+        impl Indexed for $kind {
+            const KIND: Kind = Kind::$kind;
+
+            fn put(mut self, namespace: &mut Namespace) -> Change {
+                self.metadata.managed_fields = None;
+                if let Some(Entry::Readable(old)) = namespace.$field.get(&self.name_any()) {
+                    let version = self.resource_version().unwrap_or_default();
+                    if old.uid() == self.uid() && !is_newer(&version, &old.resource_version().unwrap_or_default()) {
+                        return Change::None;
+                    }
+                }
+                namespace
+                    .$field
+                    .insert(self.name_any(), Entry::Readable(Arc::new(self)));
+                Change::Own
+            }
+
+            fn put_broken(namespace: &mut Namespace, metadata: &ObjectMeta, error: String) -> Change {
+                let entry = Entry::Broken {
+                    error,
+                    generation: metadata.generation,
+                };
+                namespace
+                    .$field
+                    .insert(metadata.name.clone().unwrap_or_default(), entry);
+                Change::Own
+            }
+
+            fn remove(namespace: &mut Namespace, name: &str) -> Change {
+                match namespace.$field.remove(name) {
+                    Some(_) => Change::Own,
+                    None => Change::None,
+                }
+            }
+
+            fn names(namespace: &Namespace) -> Vec<String> {
+                namespace.$field.keys().cloned().collect()
+            }
+        }
+    };
+}
+
+indexed!(ProvisioningPolicy, policies);
+indexed!(Entitlement, entitlements);
+indexed!(TargetSystem, targets);
+indexed!(HRISConnection, connections);
+
+impl Index {
+    /// The namespace, if anything of ours is in it.
+    pub fn namespace(&self, name: &str) -> Option<&Namespace> {
+        self.namespaces.get(name)
+    }
+
+    /// All namespaces that have an object of ours.
+    pub fn namespaces(&self) -> impl Iterator<Item = (&String, &Namespace)> {
+        self.namespaces.iter()
+    }
+
+    /// Whether every kind has been listed whole. Nothing is decided before.
+    pub fn is_synced(&self) -> bool {
+        self.synced.len() == Kind::ALL.len()
+    }
+
+    /// Says that a kind has been listed whole.
+    pub fn set_synced(&mut self, kind: Kind) {
+        self.synced.insert(kind);
+    }
+
+    /// Puts an object in, unless what is there is newer.
+    pub fn put<K: Indexed>(&mut self, object: K) -> Change {
+        let namespace = object.meta().namespace.clone().unwrap_or_default();
+        object.put(self.namespaces.entry(namespace).or_default())
+    }
+
+    /// Puts in that an object cannot be read.
+    pub fn put_broken<K: Indexed>(&mut self, metadata: &ObjectMeta, error: String) -> Change {
+        let namespace = metadata.namespace.clone().unwrap_or_default();
+        K::put_broken(self.namespaces.entry(namespace).or_default(), metadata, error)
+    }
+
+    /// Takes an object out.
+    pub fn remove<K: Indexed>(&mut self, namespace: &str, name: &str) -> Change {
+        let Some(content) = self.namespaces.get_mut(namespace) else {
+            return Change::None;
+        };
+        let change = K::remove(content, name);
+        if content.is_empty() {
+            self.namespaces.remove(namespace);
+        }
+        change
+    }
+
+    /// Namespace and name of every object of a kind, readable or not.
+    pub fn names<K: Indexed>(&self) -> BTreeSet<(String, String)> {
+        self.namespaces
+            .iter()
+            .flat_map(|(namespace, content)| K::names(content).into_iter().map(|name| (namespace.clone(), name)))
+            .collect()
+    }
+}

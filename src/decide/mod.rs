@@ -1,0 +1,18 @@
+//! Decisions, and nothing else: no client, no clock, no waiting. `now` is always an argument.
+//!
+//! ```text
+//! index ──▶ phase, selector ──▶ resolve (what a person should have) ──▶ plan (the next record, and the intents in it)
+//!   └──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
+//! ```
+
+pub mod effect;
+pub mod guard;
+pub mod index;
+pub mod phase;
+pub mod plan;
+pub mod resolve;
+pub mod selector;
+pub mod survey;
+
+pub use index::{Index, Namespace, Person};
+pub use resolve::{Resolution, resolve};
