@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 
-use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState};
+use crate::api::employee::{AccountRecord, AccountState, EmployeeSpec, EntitlementRecord, GrantState};
 use crate::api::entitlement::RemoteObject;
+use crate::api::target::{Subject, SubjectAttribute};
 
 /// A remote object of a target: what grants are counted by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -139,6 +140,8 @@ pub enum AccountSight {
         id: String,
         /// Whether it is usable.
         active: bool,
+        /// Whether it carries our correlation key: it is ours, whatever became of the record.
+        ours: bool,
     },
     /// It could not be looked up; it will be tried again.
     Failed(String),
@@ -153,8 +156,8 @@ pub struct Sight {
     pub accounts: BTreeMap<String, AccountSight>,
     /// Whether the person's account is among the holders, where that is known.
     pub holds: BTreeMap<RemoteKey, bool>,
-    /// What came of intents since the last record, by target and key.
-    pub outcomes: BTreeMap<(String, IntentKey), Outcome>,
+    /// What came of intents since the last record.
+    pub outcomes: Vec<(Intent, Outcome)>,
 }
 
 impl Sight {
@@ -162,6 +165,34 @@ impl Sight {
     pub fn account(&self, target: &str) -> &AccountSight {
         self.accounts.get(target).unwrap_or(&AccountSight::Unseen)
     }
+}
+
+/// Digest of the facts that accounts are made of; where it differs from what the target confirmed, the account is
+/// updated.
+pub fn attributes_digest(facts: &EmployeeSpec) -> String {
+    let parts = [
+        &facts.work_email,
+        &facts.username,
+        &facts.display_name,
+        &facts.given_name,
+        &facts.family_name,
+        &facts.job_title,
+    ];
+    // An absent value and an empty one differ.
+    short_digest(parts.into_iter().flat_map(|part| match part {
+        Some(text) => ["1", text.as_str()],
+        None => ["0", ""],
+    }))
+}
+
+/// How a cluster names a person, or `None` where the person lacks the attribute.
+pub fn subject_name(subject: &Subject, facts: &EmployeeSpec) -> Option<String> {
+    let attribute = match subject.from {
+        SubjectAttribute::WorkEmail => &facts.work_email,
+        SubjectAttribute::Username => &facts.username,
+        SubjectAttribute::EmployeeNumber => &facts.employee_number,
+    };
+    attribute.as_ref().map(|name| format!("{}{name}", subject.prefix))
 }
 
 /// Identifies an effect: the same for the same employment, person and remote object, so that even a lost record finds
@@ -189,11 +220,13 @@ pub fn short_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     text
 }
 
-/// The intents that a record holds: what it says is under way. Only ever called on an acknowledged record.
+/// The intents that a record holds: what it says is under way, and what the target refused and may take one day. Only
+/// ever called on an acknowledged record.
 pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -> Vec<Intent> {
     let account = accounts.iter().filter_map(|record| {
         let action = match record.state {
-            AccountState::Creating => AccountAction::Create,
+            AccountState::Failed if !record.id.is_empty() => AccountAction::Update,
+            AccountState::Creating | AccountState::Failed => AccountAction::Create,
             AccountState::Updating => AccountAction::Update,
             AccountState::Activating => AccountAction::Activate,
             AccountState::Deactivating => AccountAction::Deactivate,
@@ -209,7 +242,7 @@ pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -
     });
     let membership = entitlements.iter().filter_map(|record| {
         let hold = match record.state {
-            GrantState::Granting | GrantState::Updating => true,
+            GrantState::Granting | GrantState::Updating | GrantState::Failed => true,
             GrantState::Revoking => false,
             _ => return None,
         };

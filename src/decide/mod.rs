@@ -8,8 +8,10 @@
 pub mod effect;
 pub mod guard;
 pub mod index;
+pub mod losses;
 pub mod phase;
 pub mod plan;
+pub mod record;
 pub mod resolve;
 pub mod selector;
 pub mod survey;

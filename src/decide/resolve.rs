@@ -55,5 +55,19 @@ pub struct Conflict {
 
 /// What `person` should have now.
 pub fn resolve(_namespace: &Namespace, _person: &Person, _now: Timestamp) -> Resolution {
-    todo!()
+    unimplemented!()
+}
+
+/// What `Enforce` would change for a person, against the record: names of entitlements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanDelta {
+    /// What would be granted.
+    pub grants: Vec<String>,
+    /// What would be revoked.
+    pub revokes: Vec<String>,
+}
+
+/// What the policy of this name, which is in Plan mode, would change for `person`.
+pub fn would(_namespace: &Namespace, _person: &Person, _policy: &str, _now: Timestamp) -> PlanDelta {
+    unimplemented!()
 }

@@ -1,0 +1,148 @@
+//! What a person has by us and should not have any more.
+
+use std::collections::BTreeSet;
+
+use super::effect::{RemoteKey, subject_name};
+use super::guard::{Loss, LossId, Lost};
+use super::index::{Entry, Namespace, Person};
+use super::resolve::Resolution;
+use crate::api::employee::{AccountState, Cause, EntitlementRecord, GrantState};
+use crate::api::target::{AccountAction, AccountEnd, TargetSystem};
+
+/// Everything that `person` has by us and should not have, exits included.
+pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec<Loss> {
+    if resolution.frozen.is_some() {
+        return Vec::new();
+    }
+    let id = |target: &str, what| LossId {
+        employee: person.name.clone(),
+        target: target.to_owned(),
+        what,
+    };
+    let mut losses = Vec::new();
+    let mut kept_targets: BTreeSet<&str> = resolution.desired.keys().map(|key| key.target.as_str()).collect();
+    kept_targets.extend(resolution.undecided.keys().map(|key| key.target.as_str()));
+
+    for record in &person.status.entitlements {
+        if !is_lost(namespace, person, resolution, record) {
+            if record.state.may_be_held() && record.state != GrantState::Revoking {
+                kept_targets.insert(&record.target);
+            }
+            continue;
+        }
+        losses.push(Loss {
+            id: id(
+                &record.target,
+                Lost::Membership(RemoteKey::of(record).object, record.account_id.clone()),
+            ),
+            cause: cause(namespace, resolution, record),
+            held: record.state == GrantState::Held,
+            label: record.entitlement.clone(),
+        });
+    }
+    for record in &person.status.accounts {
+        let live = !matches!(
+            record.state,
+            AccountState::Pending
+                | AccountState::Deactivating
+                | AccountState::Deactivated
+                | AccountState::Deleting
+                | AccountState::Deleted
+        );
+        let end = account_end(namespace, resolution, &record.target);
+        let wanted = resolution.ending.is_none()
+            && (kept_targets.contains(record.target.as_str()) || !resolution.undecided_grantors.is_empty());
+        if live && !wanted && end.is_some_and(|end| end.action != AccountAction::Keep) {
+            let member = losses
+                .iter()
+                .find(|loss| loss.id.target == record.target)
+                .map(|loss| loss.cause);
+            losses.push(Loss {
+                id: id(&record.target, Lost::Account),
+                cause: resolution.ending.or(member).unwrap_or(Cause::AttributeChange),
+                held: record.state == AccountState::Held,
+                label: "account".to_owned(),
+            });
+        }
+    }
+    losses
+}
+
+/// Whether a record speaks of something that the person may hold and should not.
+fn is_lost(namespace: &Namespace, person: &Person, resolution: &Resolution, record: &EntitlementRecord) -> bool {
+    let live = match record.state {
+        GrantState::Pending | GrantState::Revoking | GrantState::Revoked => false,
+        // The target refused it, so there is nothing to lose; but an exit leaves nothing to chance.
+        GrantState::Failed => resolution.ending.is_some(),
+        _ => true,
+    };
+    if !live || resolution.ending.is_some() {
+        return live;
+    }
+    let key = RemoteKey::of(record);
+    if resolution.desired.contains_key(&key) {
+        // Where the account is only a name, a new name is a new grant, and the old one goes.
+        return match account_name(namespace, person, &record.target) {
+            Named::By(name) => name != record.account_id,
+            Named::Account | Named::Nothing => false,
+        };
+    }
+    !resolution.undecided.contains_key(&key)
+        && !record
+            .grantors
+            .iter()
+            .any(|grantor| resolution.undecided_grantors.contains_key(grantor))
+}
+
+fn cause(namespace: &Namespace, resolution: &Resolution, record: &EntitlementRecord) -> Cause {
+    if let Some(cause) = resolution.ending {
+        return cause;
+    }
+    let edited = |name: &String| match namespace.policies.get(name) {
+        Some(Entry::Readable(policy)) => {
+            let enforced = policy.status.as_ref().and_then(|status| status.enforced_generation);
+            policy.metadata.generation != enforced
+        }
+        Some(Entry::Broken { .. }) | None => true,
+    };
+    if record.grantors.iter().any(edited) {
+        Cause::PolicyChange
+    } else {
+        Cause::AttributeChange
+    }
+}
+
+/// How a target knows a person.
+pub enum Named {
+    /// By an account that has an id of its own.
+    Account,
+    /// By this name; there is no account.
+    By(String),
+    /// By a name that the facts do not give.
+    Nothing,
+}
+
+/// How `target` knows `person`.
+pub fn account_name(namespace: &Namespace, person: &Person, target: &str) -> Named {
+    match readable_target(namespace, target).and_then(|target| target.spec.kubernetes.as_ref()) {
+        Some(kubernetes) => subject_name(&kubernetes.subject, &person.spec).map_or(Named::Nothing, Named::By),
+        None => Named::Account,
+    }
+}
+
+/// The target of this name, where it is there and can be read.
+pub fn readable_target<'a>(namespace: &'a Namespace, name: &str) -> Option<&'a TargetSystem> {
+    namespace.targets.get(name)?.readable().map(AsRef::as_ref)
+}
+
+/// What becomes of an unneeded account, or `None` where the target cannot be read and nothing is known.
+pub fn account_end(namespace: &Namespace, resolution: &Resolution, target: &str) -> Option<AccountEnd> {
+    let spec = &readable_target(namespace, target)?.spec;
+    spec.scim.as_ref()?;
+    let account = spec.account.clone().unwrap_or_default();
+    Some(if resolution.ending == Some(Cause::Termination) {
+        account.on_terminated
+    } else {
+        account.on_unused
+    })
+}
