@@ -9,6 +9,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
+use crate::api::conditions::READY;
 use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
 use crate::api::{
     EMPLOYEE_FINALIZER, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem,
@@ -251,7 +252,8 @@ pub enum Change {
     None,
     /// The object itself.
     Own,
-    /// A person's place in the chain of managers, or what policies call them: those below are touched too.
+    /// What others are decided on: of a person, the place in the chain of managers and what policies call them; of
+    /// other kinds, what they ask for.
     Facts,
 }
 
@@ -307,7 +309,7 @@ impl Indexed for Employee {
 }
 
 macro_rules! indexed {
-    ($kind:ident, $field:ident) => {
+    ($kind:ident, $field:ident, $basis:expr) => {
         impl Indexed for $kind {
             const KIND: Kind = Kind::$kind;
 
@@ -338,7 +340,7 @@ macro_rules! indexed {
 
             fn remove(namespace: &mut Namespace, name: &str) -> Change {
                 match namespace.$field.remove(name) {
-                    Some(_) => Change::Own,
+                    Some(_) => Change::Facts,
                     None => Change::None,
                 }
             }
@@ -350,10 +352,23 @@ macro_rules! indexed {
     };
 }
 
-indexed!(ProvisioningPolicy, policies);
-indexed!(Entitlement, entitlements);
-indexed!(TargetSystem, targets);
-indexed!(HRISConnection, connections);
+// Of a status, only an entitlement's decides anything: the remote object that it stands for.
+indexed!(ProvisioningPolicy, policies, |_: &ProvisioningPolicy| ());
+indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
+    let status = entitlement.status.as_ref()?;
+    let ready = status.conditions.iter().find(|c| c.type_ == READY).map(|c| c.status.clone());
+    Some((status.remote.clone(), ready, status.observed_generation))
+});
+indexed!(TargetSystem, targets, |_: &TargetSystem| ());
+indexed!(HRISConnection, connections, |_: &HRISConnection| ());
+
+/// Whether two versions of an object ask for the same, as far as their metadata say.
+fn same_basis(old: &ObjectMeta, new: &ObjectMeta) -> bool {
+    old.uid == new.uid
+        && old.generation == new.generation
+        && old.annotations == new.annotations
+        && old.deletion_timestamp == new.deletion_timestamp
+}
 
 impl Index {
     /// The namespace, if anything of ours is in it.
