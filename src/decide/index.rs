@@ -100,8 +100,8 @@ pub struct Person {
     pub generation: Option<i64>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
-    /// Whether our finalizer is on it.
-    pub finalizer: bool,
+    /// The finalizers on it.
+    pub finalizers: Vec<String>,
     /// Whether effects are paused by annotation.
     pub paused: bool,
     /// The facts.
@@ -118,7 +118,7 @@ impl From<Employee> for Person {
             resource_version: employee.metadata.resource_version.clone().unwrap_or_default(),
             generation: employee.metadata.generation,
             deleting: employee.metadata.deletion_timestamp.is_some(),
-            finalizer: employee.finalizers().iter().any(|f| f == EMPLOYEE_FINALIZER),
+            finalizers: employee.finalizers().to_vec(),
             paused: employee.annotations().contains_key(PAUSED_ANNOTATION),
             spec: employee.spec,
             status: employee.status.unwrap_or_default(),
@@ -127,6 +127,11 @@ impl From<Employee> for Person {
 }
 
 impl Person {
+    /// Whether our finalizer is on it, so that no deletion loses the record.
+    pub fn has_finalizer(&self) -> bool {
+        self.finalizers.iter().any(|finalizer| finalizer == EMPLOYEE_FINALIZER)
+    }
+
     /// What policies may call this person by: work email and employee number, in the form of [`identifier`].
     pub fn identifiers(&self) -> impl Iterator<Item = String> + '_ {
         self.spec
@@ -315,16 +320,20 @@ macro_rules! indexed {
 
             fn put(mut self, namespace: &mut Namespace) -> Change {
                 self.metadata.managed_fields = None;
+                let mut change = Change::Facts;
                 if let Some(Entry::Readable(old)) = namespace.$field.get(&self.name_any()) {
                     let version = self.resource_version().unwrap_or_default();
                     if old.uid() == self.uid() && !is_newer(&version, &old.resource_version().unwrap_or_default()) {
                         return Change::None;
                     }
+                    if same_basis(&old.metadata, &self.metadata) && $basis(old) == $basis(&self) {
+                        change = Change::Own;
+                    }
                 }
                 namespace
                     .$field
                     .insert(self.name_any(), Entry::Readable(Arc::new(self)));
-                Change::Own
+                change
             }
 
             fn put_broken(namespace: &mut Namespace, metadata: &ObjectMeta, error: String) -> Change {
@@ -335,7 +344,7 @@ macro_rules! indexed {
                 namespace
                     .$field
                     .insert(metadata.name.clone().unwrap_or_default(), entry);
-                Change::Own
+                Change::Facts
             }
 
             fn remove(namespace: &mut Namespace, name: &str) -> Change {

@@ -1,0 +1,126 @@
+//! What every controller shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use kube::api::Api;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::events::{Recorder as EventRecorder, Reporter};
+use parking_lot::RwLock;
+
+use super::audit::Audit;
+use super::connection::Mirrors;
+use super::desk::Desks;
+use super::gate::Gate;
+use super::releaser::Releaser;
+use super::wake::Wake;
+use crate::api::{Employee, Entitlement, HRISConnection, MANAGER, ProvisioningPolicy, TargetSystem};
+use crate::decide::Index;
+
+/// Which namespaces are ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every namespace.
+    All,
+    /// One namespace.
+    Namespace(String),
+}
+
+impl Scope {
+    /// The objects of a kind that are ours.
+    pub fn api<K>(&self, client: Client) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        match self {
+            Self::All => Api::all(client),
+            Self::Namespace(name) => Api::namespaced(client, name),
+        }
+    }
+}
+
+/// What the command line says to the controllers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which namespaces are ours.
+    pub scope: Scope,
+    /// How long losses that no exit explains wait for further changes before they are judged together.
+    pub settle: Duration,
+}
+
+/// What every controller shares.
+#[derive(Debug)]
+pub struct Context {
+    /// The API server, as the operator.
+    pub client: Client,
+    /// How to reach it, for clients that speak as somebody else.
+    pub cluster: kube::Config,
+    /// What the command line says.
+    pub settings: Settings,
+    /// Facts and records.
+    pub index: RwLock<Index>,
+    /// Work for the targets, and what came of it.
+    pub desks: Desks,
+    /// The sole authority over losses.
+    pub releaser: Releaser,
+    /// What was last read from each HRIS.
+    pub mirrors: Mirrors,
+    /// Whether this process may still act.
+    pub gate: Arc<Gate>,
+    /// One line for every effect.
+    pub audit: Audit,
+    /// Events for people.
+    pub events: Events,
+    /// Wakes employees.
+    pub employees: Wake<Employee>,
+    /// Wakes policies.
+    pub policies: Wake<ProvisioningPolicy>,
+    /// Wakes entitlements.
+    pub entitlements: Wake<Entitlement>,
+    /// Wakes targets.
+    pub targets: Wake<TargetSystem>,
+    /// Wakes connections.
+    pub connections: Wake<HRISConnection>,
+}
+
+/// Publishes Events.
+pub struct Events(pub EventRecorder);
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+impl Context {
+    /// A context for one life of the leader.
+    pub fn new(client: Client, cluster: kube::Config, settings: Settings, gate: Arc<Gate>, audit: Audit, identity: String) -> Self {
+        let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(identity) };
+        Self {
+            events: Events(EventRecorder::new(client.clone(), reporter)),
+            client,
+            cluster,
+            settings,
+            gate,
+            audit,
+            index: RwLock::default(),
+            desks: Desks::default(),
+            releaser: Releaser::default(),
+            mirrors: Mirrors::default(),
+            employees: Wake::default(),
+            policies: Wake::default(),
+            entitlements: Wake::default(),
+            targets: Wake::default(),
+            connections: Wake::default(),
+        }
+    }
+
+    /// Wakes every employee of a namespace, as when a policy changed.
+    pub fn wake_everybody(&self, namespace: &str) {
+        let index = self.index.read();
+        for name in index.namespace(namespace).into_iter().flat_map(|content| content.employees.keys()) {
+            self.employees.wake(namespace, name);
+        }
+    }
+}

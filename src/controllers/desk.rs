@@ -1,0 +1,371 @@
+//! The desk of each target: acknowledged intents on their way to its writer, what the writer saw, and what came of it.
+//! All of it in memory: after a restart the records bring it back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::context::Context;
+use super::writer;
+use crate::api::conditions::Fact;
+use crate::api::employee::{Cause, EmployeeStatus};
+use crate::api::entitlement::RemoteObject;
+use crate::api::target::Capabilities;
+use crate::decide::Person;
+use crate::decide::effect::{
+    AccountSight, Intent, IntentKey, Outcome, RemoteKey, Sight, attributes_digest, intents,
+};
+use crate::decide::losses::{Named, account_name};
+use crate::targets::{AccountFacts, Found, Holders};
+
+/// How long a finished person waits for results from other targets, so that one record carries them all.
+const GATHER: Duration = Duration::from_millis(400);
+
+/// Every target's desk.
+#[derive(Debug, Default)]
+pub struct Desks(RwLock<HashMap<(String, String), Arc<Desk>>>);
+
+/// One target's desk.
+#[derive(Debug)]
+pub struct Desk {
+    /// Namespace of the `TargetSystem`.
+    pub namespace: String,
+    /// Its name.
+    pub target: String,
+    /// What is on it.
+    pub state: Mutex<DeskState>,
+    /// There is something new on it.
+    pub news: Notify,
+    writer: Mutex<Option<AbortHandle>>,
+}
+
+/// What is on a desk.
+#[derive(Debug, Default)]
+pub struct DeskState {
+    /// By Employee.
+    pub people: BTreeMap<String, PersonDesk>,
+    /// The last look at the holders of objects.
+    pub holders: BTreeMap<RemoteObject, HoldersSeen>,
+    /// Objects whose holders somebody waits for, and who.
+    pub look_at: BTreeMap<RemoteObject, BTreeSet<String>>,
+    /// What entitlements stand for, by name.
+    pub resolved: BTreeMap<String, Resolved>,
+    /// How the target is.
+    pub health: Health,
+}
+
+/// The last look at an object's holders.
+#[derive(Clone, Debug)]
+pub struct HoldersSeen {
+    /// Who holds it; `None` where the object is gone.
+    pub holders: Option<Holders>,
+}
+
+/// What an entitlement stands for at the target.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The generation of the entitlement that was looked for.
+    pub generation: Option<i64>,
+    /// What was found, or why the search failed.
+    pub found: Result<Found<RemoteObject>, String>,
+    /// When to look again, where that can help.
+    pub again: Instant,
+}
+
+/// How a target is.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Whether it answers; `None` before the first answer.
+    pub reachable: Option<Fact>,
+    /// What it says it can do.
+    pub capabilities: Option<Capabilities>,
+    /// When all holders were last read.
+    pub last_resync: Option<Timestamp>,
+}
+
+/// One person at one target.
+#[derive(Debug, Default)]
+pub struct PersonDesk {
+    /// What accounts are matched by and made of.
+    pub facts: AccountFacts,
+    /// Digest of those facts.
+    pub digest: String,
+    /// What is to be done.
+    pub jobs: BTreeMap<IntentKey, Job>,
+    /// The person's account, as last looked up.
+    pub sight: AccountSight,
+    /// When the account is to be looked up.
+    pub look_up: Option<Instant>,
+    /// How often that failed.
+    pub look_up_tries: u32,
+    /// The account's id, where the writer learned it before the record did.
+    pub account_id: Option<String>,
+    /// What came of intents since the last record.
+    pub outcomes: Vec<(Intent, Outcome)>,
+}
+
+/// One intent on its way.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What is meant.
+    pub intent: Intent,
+    /// When it may be sent.
+    pub due: Instant,
+    /// When it came in.
+    pub since: Instant,
+    /// How often it failed.
+    pub tries: u32,
+    /// Whether it is being sent.
+    pub running: bool,
+    /// What was last said of it, so that the same is not said twice.
+    pub said: Option<Outcome>,
+    /// For the audit line.
+    pub note: Note,
+}
+
+/// What the audit line says of an intent besides the intent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Note {
+    /// Name of the Entitlement; empty for accounts.
+    pub entitlement: String,
+    /// Why access is lost.
+    pub cause: Option<Cause>,
+    /// The policies that give it, or gave it.
+    pub grantors: Vec<String>,
+}
+
+impl Desks {
+    /// The desk of a target, with its writer at work; `None` where there is no such TargetSystem that can be read.
+    pub fn open(&self, context: &Arc<Context>, namespace: &str, target: &str) -> Option<Arc<Desk>> {
+        let key = (namespace.to_owned(), target.to_owned());
+        if let Some(desk) = self.0.read().get(&key) {
+            return Some(desk.clone());
+        }
+        context.index.read().namespace(namespace)?.targets.get(target)?.readable()?;
+        let mut desks = self.0.write();
+        let desk = desks.entry(key).or_insert_with(|| {
+            let desk = Arc::new(Desk {
+                namespace: namespace.to_owned(),
+                target: target.to_owned(),
+                state: Mutex::default(),
+                news: Notify::new(),
+                writer: Mutex::default(),
+            });
+            let task = tokio::spawn(writer::run(context.clone(), desk.clone()));
+            *desk.writer.lock() = Some(task.abort_handle());
+            desk
+        });
+        Some(desk.clone())
+    }
+
+    /// Ends the writer of a target that is gone. The records keep what was under way.
+    pub fn close(&self, namespace: &str, target: &str) {
+        if let Some(desk) = self.0.write().remove(&(namespace.to_owned(), target.to_owned()))
+            && let Some(writer) = desk.writer.lock().take()
+        {
+            writer.abort();
+        }
+    }
+
+    /// The desk of a target, if it is open.
+    pub fn get(&self, namespace: &str, target: &str) -> Option<Arc<Desk>> {
+        self.0.read().get(&(namespace.to_owned(), target.to_owned())).cloned()
+    }
+
+    fn of(&self, namespace: &str) -> Vec<Arc<Desk>> {
+        self.0.read().values().filter(|desk| desk.namespace == namespace).cloned().collect()
+    }
+
+    /// Forgets a person whose Employee is gone.
+    pub fn forget(&self, namespace: &str, employee: &str) {
+        for desk in self.of(namespace) {
+            desk.state.lock().people.remove(employee);
+        }
+    }
+
+    /// What the writers know of a person beyond the record.
+    pub fn sight(&self, context: &Context, namespace: &str, person: &Person) -> Sight {
+        let mut sight = Sight::default();
+        for desk in self.of(namespace) {
+            let name = context
+                .index
+                .read()
+                .namespace(namespace)
+                .map_or(Named::Account, |content| account_name(content, person, &desk.target));
+            let state = desk.state.lock();
+            let mut account = person
+                .status
+                .accounts
+                .iter()
+                .find(|record| record.target == desk.target && !record.id.is_empty())
+                .map(|record| record.id.clone());
+            if let Some(known) = state.people.get(&person.name) {
+                sight.outcomes.extend(known.outcomes.iter().cloned());
+                if let AccountSight::Present { id, .. } = &known.sight {
+                    account.get_or_insert_with(|| id.clone());
+                }
+                sight.accounts.insert(desk.target.clone(), known.sight.clone());
+            }
+            if let Named::By(name) = name {
+                account = Some(name);
+            }
+            let Some(account) = account else { continue };
+            for (object, seen) in &state.holders {
+                let key = RemoteKey { target: desk.target.clone(), object: object.clone() };
+                let holds = seen.holders.as_ref().is_some_and(|holders| holders.ids.contains(&account));
+                sight.holds.insert(key, holds);
+            }
+        }
+        sight
+    }
+
+    /// Asks for what must be seen before anything is granted.
+    pub fn look(
+        &self,
+        context: &Arc<Context>,
+        namespace: &str,
+        person: &Person,
+        look_up: &BTreeSet<String>,
+        look_at: &BTreeSet<RemoteKey>,
+    ) {
+        for target in look_up {
+            let Some(desk) = self.open(context, namespace, target) else { continue };
+            let mut state = desk.state.lock();
+            let known = state.people.entry(person.name.clone()).or_default();
+            known.refresh(namespace, person);
+            known.look_up.get_or_insert_with(Instant::now);
+            drop(state);
+            desk.news.notify_one();
+        }
+        for key in look_at {
+            let Some(desk) = self.open(context, namespace, &key.target) else { continue };
+            desk.state.lock().look_at.entry(key.object.clone()).or_default().insert(person.name.clone());
+            desk.news.notify_one();
+        }
+    }
+
+    /// Puts the intents of an acknowledged record on the desks, and takes off what it no longer means. `consumed` are
+    /// the outcomes that the record has taken in.
+    pub fn submit(
+        &self,
+        context: &Arc<Context>,
+        namespace: &str,
+        person: &Person,
+        consumed: &[(Intent, Outcome)],
+    ) {
+        let mut by_target: BTreeMap<String, Vec<Intent>> = BTreeMap::new();
+        for intent in intents(&person.status.accounts, &person.status.entitlements) {
+            by_target.entry(intent.target().to_owned()).or_default().push(intent);
+        }
+        for desk in self.of(namespace) {
+            by_target.entry(desk.target.clone()).or_default();
+        }
+        for (target, meant) in by_target {
+            let Some(desk) = self.open(context, namespace, &target) else { continue };
+            let mut state = desk.state.lock();
+            if meant.is_empty() && !state.people.contains_key(&person.name) {
+                continue;
+            }
+            let known = state.people.entry(person.name.clone()).or_default();
+            known.refresh(namespace, person);
+            if known.take_on(meant, consumed, &person.status) {
+                desk.news.notify_one();
+            }
+        }
+    }
+
+    /// Wakes a person with whom a writer is done for now: at once, or a little later where another target is still at
+    /// work, so that one record carries both results.
+    pub fn finished(&self, context: &Arc<Context>, namespace: &str, employee: &str) {
+        let now = Instant::now();
+        let busy = self.of(namespace).iter().any(|desk| {
+            let state = desk.state.lock();
+            state.people.get(employee).is_some_and(|known| known.is_busy(now))
+        });
+        if !busy {
+            context.employees.wake(namespace, employee);
+            return;
+        }
+        let (context, namespace, employee) = (context.clone(), namespace.to_owned(), employee.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(GATHER).await;
+            context.employees.wake(&namespace, &employee);
+        });
+    }
+}
+
+impl PersonDesk {
+    fn refresh(&mut self, namespace: &str, person: &Person) {
+        let digest = attributes_digest(&person.spec);
+        if self.digest == digest && !self.facts.external_id.is_empty() {
+            return;
+        }
+        // Facts that identify a person changed: what was seen was of somebody else.
+        self.sight = AccountSight::Unseen;
+        self.digest = digest;
+        self.facts = AccountFacts {
+            external_id: format!("{namespace}/{}", person.name),
+            work_email: person.spec.work_email.clone(),
+            username: person.spec.username.clone(),
+            display_name: person.spec.display_name.clone(),
+            given_name: person.spec.given_name.clone(),
+            family_name: person.spec.family_name.clone(),
+            job_title: person.spec.job_title.clone(),
+        };
+    }
+
+    /// Whether anything is being done or due.
+    pub fn is_busy(&self, now: Instant) -> bool {
+        self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(|job| job.running || job.due <= now)
+    }
+
+    /// Takes on what is meant. Returns whether there is anything to do.
+    fn take_on(&mut self, meant: Vec<Intent>, consumed: &[(Intent, Outcome)], status: &EmployeeStatus) -> bool {
+        self.outcomes.retain(|outcome| !consumed.contains(outcome));
+        let keys: BTreeSet<IntentKey> = meant.iter().map(Intent::key).collect();
+        self.jobs.retain(|key, job| keys.contains(key) || job.running);
+        let now = Instant::now();
+        for intent in meant {
+            // Done, and not yet recorded.
+            let done = |(known, outcome): &(Intent, Outcome)| *known == intent && matches!(outcome, Outcome::Done { .. });
+            if self.outcomes.iter().any(done) {
+                continue;
+            }
+            let note = note(status, &intent);
+            let job = Job { intent, due: now, since: now, tries: 0, running: false, said: None, note };
+            match self.jobs.get_mut(&job.intent.key()) {
+                Some(old) if old.intent == job.intent => {}
+                // What is being sent is finished first; its outcome no longer fits, and the intent comes again.
+                Some(old) if old.running => {}
+                _ => {
+                    self.jobs.insert(job.intent.key(), job);
+                }
+            }
+        }
+        !self.jobs.is_empty()
+    }
+}
+
+fn note(status: &EmployeeStatus, intent: &Intent) -> Note {
+    match intent {
+        Intent::Account { target, .. } => Note {
+            cause: status.accounts.iter().find(|record| record.target == *target).and_then(|record| record.cause),
+            ..Note::default()
+        },
+        Intent::Membership { key, account_id, .. } => status
+            .entitlements
+            .iter()
+            .find(|record| RemoteKey::of(record) == *key && record.account_id == *account_id)
+            .map(|record| Note {
+                entitlement: record.entitlement.clone(),
+                cause: record.cause,
+                grantors: record.grantors.clone(),
+            })
+            .unwrap_or_default(),
+    }
+}

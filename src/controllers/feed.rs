@@ -1,0 +1,171 @@
+//! One watch per kind: it feeds the index, and its echo, stripped to metadata, triggers the kind's controller.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::core::metadata::{PartialObjectMeta, PartialObjectMetaExt};
+use kube::core::{DeserializeGuard, NamespaceResourceScope, ObjectMeta};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use serde::de::DeserializeOwned;
+
+use super::context::Context;
+use crate::decide::index::{Change, Indexed, Kind};
+
+/// The kinds that have a feed.
+pub trait Fed:
+    Indexed + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Debug + Send + Sync + 'static
+{
+}
+
+impl<K> Fed for K where
+    K: Indexed
+        + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + DeserializeOwned
+        + Debug
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Watches a kind. An object that cannot be decoded is put in as such, and breaks nothing else.
+pub fn feed<K: Fed>(
+    context: &Arc<Context>,
+) -> (impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send + 'static, Store<PartialObjectMeta<K>>) {
+    let api = context.settings.scope.api::<DeserializeGuard<K>>(context.client.clone());
+    let (reader, writer) = reflector::store();
+    let context = context.clone();
+    let mut listed = BTreeSet::new();
+    let stream = watch(api, watcher::Config::default())
+        .default_backoff()
+        .inspect_err(|error| tracing::warn!(kind = %K::kind(&()), %error, "the watch broke and starts again"))
+        .map(move |event| event.map(|event| take_in(&context, event, &mut listed)))
+        .reflect(writer)
+        .touched_objects();
+    (stream, reader)
+}
+
+fn take_in<K: Fed>(
+    context: &Context,
+    event: Event<DeserializeGuard<K>>,
+    listed: &mut BTreeSet<(String, String)>,
+) -> Event<PartialObjectMeta<K>> {
+    match event {
+        Event::Init => {
+            listed.clear();
+            Event::Init
+        }
+        Event::InitApply(object) => {
+            let metadata = put(context, object);
+            listed.insert(key(&metadata));
+            Event::InitApply(metadata.into_response_partial())
+        }
+        Event::InitDone => {
+            let gone: Vec<_> = context.index.read().names::<K>().difference(listed).cloned().collect();
+            for (namespace, name) in gone {
+                remove::<K>(context, &namespace, &name);
+            }
+            let ready = {
+                let mut index = context.index.write();
+                index.set_synced(K::KIND);
+                index.is_synced()
+            };
+            if ready {
+                // What was reconciled before had to wait for this.
+                let namespaces: Vec<String> = context.index.read().namespaces().map(|(name, _)| name.clone()).collect();
+                for namespace in namespaces {
+                    context.releaser.mark(&namespace);
+                    context.wake_everybody(&namespace);
+                    wake_the_rest(context, &namespace);
+                }
+            }
+            Event::InitDone
+        }
+        Event::Apply(object) => Event::Apply(put(context, object).into_response_partial()),
+        Event::Delete(object) => {
+            let metadata = metadata(object);
+            let (namespace, name) = key(&metadata);
+            remove::<K>(context, &namespace, &name);
+            Event::Delete(metadata.into_response_partial())
+        }
+    }
+}
+
+fn metadata<K: Fed>(object: DeserializeGuard<K>) -> ObjectMeta {
+    match object.0 {
+        Ok(object) => object.meta().clone(),
+        Err(invalid) => invalid.metadata,
+    }
+}
+
+fn key(metadata: &ObjectMeta) -> (String, String) {
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+/// Puts an object in the index and wakes whom it concerns. Returns its metadata without what nobody here reads.
+fn put<K: Fed>(context: &Context, object: DeserializeGuard<K>) -> ObjectMeta {
+    let mut metadata = match &object.0 {
+        Ok(object) => object.meta().clone(),
+        Err(invalid) => invalid.metadata.clone(),
+    };
+    metadata.managed_fields = None;
+    let (namespace, name) = key(&metadata);
+    let before = below(context, K::KIND, &namespace, &name);
+    let change = match object.0 {
+        Ok(object) => context.index.write().put(object),
+        Err(invalid) => context.index.write().put_broken::<K>(&metadata, invalid.error),
+    };
+    touched(context, K::KIND, &namespace, &name, change, before);
+    metadata
+}
+
+fn remove<K: Fed>(context: &Context, namespace: &str, name: &str) {
+    let before = below(context, K::KIND, namespace, name);
+    let change = context.index.write().remove::<K>(namespace, name);
+    if K::KIND == Kind::Employee {
+        context.desks.forget(namespace, name);
+    }
+    touched(context, K::KIND, namespace, name, change, before);
+}
+
+fn below(context: &Context, kind: Kind, namespace: &str, name: &str) -> BTreeSet<String> {
+    if kind != Kind::Employee {
+        return BTreeSet::new();
+    }
+    context.index.read().namespace(namespace).map(|content| content.everybody_below(name)).unwrap_or_default()
+}
+
+/// Wakes whom a change concerns: those below a person, or everybody where it is about what people are judged by.
+fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: Change, before: BTreeSet<String>) {
+    if change == Change::None || !context.index.read().is_synced() {
+        return;
+    }
+    context.releaser.mark(namespace);
+    if change == Change::Own {
+        return;
+    }
+    if kind == Kind::Employee {
+        let mut people = before;
+        people.extend(below(context, kind, namespace, name));
+        for person in people {
+            context.employees.wake(namespace, &person);
+        }
+    } else {
+        context.wake_everybody(namespace);
+        wake_the_rest(context, namespace);
+    }
+}
+
+/// Policies, entitlements and targets speak of each other in their conditions.
+fn wake_the_rest(context: &Context, namespace: &str) {
+    let index = context.index.read();
+    let Some(content) = index.namespace(namespace) else { return };
+    content.policies.keys().for_each(|name| context.policies.wake(namespace, name));
+    content.entitlements.keys().for_each(|name| context.entitlements.wake(namespace, name));
+    content.targets.keys().for_each(|name| context.targets.wake(namespace, name));
+}
+

@@ -1,0 +1,183 @@
+//! The sole authority over losses: surveys a namespace when it has settled, and judges what would be lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::context::Context;
+use crate::api::RELEASE_HELD_ANNOTATION;
+use crate::decide::guard::{Judgement, LossId, Verdict, judge};
+use crate::decide::survey::{Survey, survey};
+use crate::decide::{Namespace, index::Entry};
+
+/// A namespace that never settles is judged all the same, after this many times the settling time.
+const PATIENCE: u32 = 5;
+
+/// Surveys and verdicts by namespace.
+#[derive(Debug, Default)]
+pub struct Releaser {
+    namespaces: Mutex<BTreeMap<String, State>>,
+    marked: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// First and last change since the last judgement.
+    dirty: Option<(Instant, Instant)>,
+    survey: Arc<Survey>,
+    judgements: Arc<BTreeMap<String, Judgement>>,
+    /// Let go on the budget, and not yet seen on record.
+    issued: BTreeSet<LossId>,
+}
+
+impl Releaser {
+    /// Says that something in the namespace changed.
+    pub fn mark(&self, namespace: &str) {
+        let now = Instant::now();
+        let mut namespaces = self.namespaces.lock();
+        let state = namespaces.entry(namespace.to_owned()).or_default();
+        state.dirty = Some((state.dirty.map_or(now, |(first, _)| first), now));
+        drop(namespaces);
+        self.marked.notify_one();
+    }
+
+    /// What may become of a loss, as last judged.
+    pub fn verdict(&self, namespace: &str, loss: &LossId) -> Verdict {
+        let judgements = self.judgements(namespace);
+        judgements.get(&loss.target).and_then(|j| j.verdicts.get(loss)).cloned().unwrap_or(Verdict::Wait)
+    }
+
+    /// The last survey of a namespace.
+    pub fn survey(&self, namespace: &str) -> Arc<Survey> {
+        self.namespaces.lock().get(namespace).map(|state| state.survey.clone()).unwrap_or_default()
+    }
+
+    /// The last judgements of a namespace, by target.
+    pub fn judgements(&self, namespace: &str) -> Arc<BTreeMap<String, Judgement>> {
+        self.namespaces.lock().get(namespace).map(|state| state.judgements.clone()).unwrap_or_default()
+    }
+
+    /// Surveys and judges each namespace once it has settled. Ends only with the process.
+    pub async fn run(context: Arc<Context>) {
+        let settle = context.settings.settle;
+        loop {
+            let due = context.releaser.next_due(settle);
+            match due {
+                None => context.releaser.marked.notified().await,
+                Some((_, at)) if at > Instant::now() => {
+                    tokio::select! {
+                        () = context.releaser.marked.notified() => {}
+                        () = tokio::time::sleep_until(at.into()) => {}
+                    }
+                }
+                Some((namespace, _)) => {
+                    if context.index.read().is_synced() {
+                        context.releaser.look(&context, &namespace);
+                    } else {
+                        tokio::time::sleep(settle).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_due(&self, settle: Duration) -> Option<(String, Instant)> {
+        self.namespaces
+            .lock()
+            .iter()
+            .filter_map(|(name, state)| {
+                let (first, last) = state.dirty?;
+                Some((name.clone(), (last + settle).min(first + settle * PATIENCE)))
+            })
+            .min_by_key(|(_, at)| *at)
+    }
+
+    /// Surveys and judges one namespace, and wakes whom the result concerns.
+    fn look(&self, context: &Context, namespace: &str) {
+        let mut issued = {
+            let mut namespaces = self.namespaces.lock();
+            let state = namespaces.entry(namespace.to_owned()).or_default();
+            state.dirty = None;
+            std::mem::take(&mut state.issued)
+        };
+        let index = context.index.read();
+        let Some(content) = index.namespace(namespace) else { return };
+        let survey = survey(content, Timestamp::now());
+        let judgements = judge_all(content, &survey, &mut issued);
+        drop(index);
+
+        let (old_survey, old_judgements) = {
+            let mut namespaces = self.namespaces.lock();
+            let state = namespaces.entry(namespace.to_owned()).or_default();
+            state.issued = issued;
+            (
+                std::mem::replace(&mut state.survey, Arc::new(survey)),
+                std::mem::replace(&mut state.judgements, Arc::new(judgements)),
+            )
+        };
+        self.announce(context, namespace, &old_survey, &old_judgements);
+    }
+
+    fn announce(
+        &self,
+        context: &Context,
+        namespace: &str,
+        old_survey: &Survey,
+        old_judgements: &BTreeMap<String, Judgement>,
+    ) {
+        let survey = self.survey(namespace);
+        let judgements = self.judgements(namespace);
+        let mut people = BTreeSet::new();
+        for (target, judgement) in judgements.iter() {
+            let old = old_judgements.get(target);
+            for (loss, verdict) in &judgement.verdicts {
+                if old.and_then(|old| old.verdicts.get(loss)) != Some(verdict) {
+                    people.insert(loss.employee.clone());
+                }
+            }
+        }
+        people.iter().for_each(|name| context.employees.wake(namespace, name));
+        for (name, tally) in &survey.policies {
+            if old_survey.policies.get(name) != Some(tally) {
+                context.policies.wake(namespace, name);
+            }
+        }
+        let entitlements = survey.entitlements.keys().chain(old_survey.entitlements.keys());
+        for name in entitlements.collect::<BTreeSet<_>>() {
+            if old_survey.entitlements.get(name) != survey.entitlements.get(name) {
+                context.entitlements.wake(namespace, name);
+            }
+        }
+        let targets = survey.targets.keys().chain(old_survey.targets.keys());
+        for name in targets.collect::<BTreeSet<_>>() {
+            if old_survey.targets.get(name) != survey.targets.get(name)
+                || old_judgements.get(name) != judgements.get(name)
+            {
+                context.targets.wake(namespace, name);
+            }
+        }
+    }
+}
+
+fn judge_all(content: &Namespace, survey: &Survey, issued: &mut BTreeSet<LossId>) -> BTreeMap<String, Judgement> {
+    // What is on record by now, or no longer called for, is nothing that the guard must remember.
+    let called_for: BTreeSet<&LossId> =
+        survey.targets.values().flat_map(|tally| tally.docket.losses.iter().map(|loss| &loss.id)).collect();
+    issued.retain(|loss| called_for.contains(loss));
+    let mut judgements = BTreeMap::new();
+    for (name, tally) in &survey.targets {
+        // Without the target's own words there is no budget, and nothing goes.
+        let Some(target) = content.targets.get(name).and_then(Entry::readable) else { continue };
+        let approval = target.annotations().get(RELEASE_HELD_ANNOTATION).map(String::as_str);
+        let judgement = judge(&tally.docket, &target.spec.guard, issued, approval);
+        let released = judgement.verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Released { .. }));
+        issued.extend(released.map(|(loss, _)| loss.clone()));
+        judgements.insert(name.clone(), judgement);
+    }
+    judgements
+}
