@@ -146,9 +146,9 @@ impl ControlPlane {
                 "--service-cluster-ip-range=10.0.0.0/24",
             ])
             .arg("--service-account-issuer=https://kubernetes.default.svc")
-            .arg(file("service-account-key-file", "service-accounts.key"))
+            .arg(file("service-account-key-file", "service-accounts.pub"))
             .arg(file("service-account-signing-key-file", "service-accounts.key"))
-            .args(["--profiling=false", "--v=1"]);
+            .arg("--profiling=false");
         let process = Process::start(&spec, dir.join("kube-apiserver.log"))?;
         let credentials = (self.ca_pem.as_str(), self.token.as_str());
         crate::process::ready_while(&format!("{}/readyz", self.url()), START, Some(credentials), &process).await?;
@@ -497,10 +497,8 @@ fn write_keys(dir: &Path) -> Result<String> {
     write(dir, "ca.crt", &ca_pem)?;
     write(dir, "server.crt", &certificate.pem())?;
     write(dir, "server.key", &key.serialize_pem())?;
-    write(
-        dir,
-        "service-accounts.key",
-        &KeyPair::generate().context(what)?.serialize_pem(),
-    )?;
+    let tokens_key = KeyPair::generate().context(what)?;
+    write(dir, "service-accounts.key", &tokens_key.serialize_pem())?;
+    write(dir, "service-accounts.pub", &tokens_key.public_key_pem())?;
     Ok(ca_pem)
 }
