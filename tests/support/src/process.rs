@@ -513,15 +513,16 @@ pub async fn ready(url: &str, timeout: Duration) -> Result<()> {
     }
 }
 
-/// Waits for a daemon to answer 200, and gives up at once if it ends. `credentials` are a CA and a bearer token.
+/// Waits for a daemon to answer 200, and gives up at once if it ends.
 pub(crate) async fn ready_while(
     url: &str,
     timeout: Duration,
-    credentials: Option<(&str, &str)>,
+    ca_pem: Option<&str>,
+    token: Option<&str>,
     process: &Process,
 ) -> Result<()> {
     let mut builder = reqwest::Client::builder().no_proxy();
-    if let Some((ca, _)) = credentials {
+    if let Some(ca) = ca_pem {
         let ca = reqwest::Certificate::from_pem(ca.as_bytes()).context(|| "read a CA".into())?;
         builder = builder.tls_certs_only([ca]);
     }
@@ -529,7 +530,7 @@ pub(crate) async fn ready_while(
     let end = Instant::now() + timeout;
     loop {
         let mut request = client.get(url).timeout(Duration::from_secs(5));
-        if let Some((_, token)) = credentials {
+        if let Some(token) = token {
             request = request.bearer_auth(token);
         }
         let last = match request.send().await {

@@ -72,7 +72,7 @@ async fn build() -> Result<PathBuf> {
         name: "control-plane",
         inputs: &[GO_MOD, GO_SUM, MAIN_GO, LDFLAGS, std::env::consts::ARCH],
     };
-    cached(entry, async |directory: &Path, _: &Path| {
+    cached(entry, async |directory: &Path| {
         if find_program(Path::new("go")).is_none() {
             return Err(Error(
                 "the tests need a Kubernetes control plane and build one with Go, but there is no `go`. \

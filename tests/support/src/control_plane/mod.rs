@@ -119,7 +119,7 @@ impl ControlPlane {
                 "warn",
             ]);
         let process = Process::start(&spec, self.dir.path().join("etcd.log"))?;
-        crate::process::ready_while(&format!("{client}/readyz"), START, None, &process).await?;
+        crate::process::ready_while(&format!("{client}/readyz"), START, None, None, &process).await?;
         *lock(&self.etcd) = Some(process);
         Ok(())
     }
@@ -150,8 +150,8 @@ impl ControlPlane {
             .arg(file("service-account-signing-key-file", "service-accounts.key"))
             .arg("--profiling=false");
         let process = Process::start(&spec, dir.join("kube-apiserver.log"))?;
-        let credentials = (self.ca_pem.as_str(), self.token.as_str());
-        crate::process::ready_while(&format!("{}/readyz", self.url()), START, Some(credentials), &process).await?;
+        let (ca, token) = (Some(self.ca_pem.as_str()), Some(self.token.as_str()));
+        crate::process::ready_while(&format!("{}/readyz", self.url()), START, ca, token, &process).await?;
         *lock(&self.api_server) = Some(process);
         Ok(())
     }

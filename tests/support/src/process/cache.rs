@@ -36,10 +36,10 @@ pub struct CacheEntry<'a> {
 
 /// The directory of an entry, made by `make` if it is not there. However many processes ask at once, one of them makes it.
 ///
-/// `make` fills the directory it is given, which is moved to `final` (its second argument) when it is complete.
+/// `make` fills the directory it is given, which gets its final name when it is complete.
 pub async fn cached<F>(entry: CacheEntry<'_>, make: F) -> Result<PathBuf>
 where
-    F: AsyncFnOnce(&Path, &Path) -> Result<()>,
+    F: AsyncFnOnce(&Path) -> Result<()>,
 {
     let mut digest = Sha256::new();
     for input in entry.inputs {
@@ -67,7 +67,7 @@ where
         _ => {}
     }
     std::fs::create_dir(&unfinished).context(|| format!("make the directory {}", unfinished.display()))?;
-    make(&unfinished, &path).await?;
+    make(&unfinished).await?;
     std::fs::rename(&unfinished, &path).context(|| format!("move a directory to {}", path.display()))?;
     Ok(path)
 }
@@ -136,12 +136,11 @@ mod tests {
             name: "test",
             inputs: &inputs,
         };
-        let failed = cached(entry(), async |_, _| Err(Error("no".into()))).await;
+        let failed = cached(entry(), async |_| Err(Error("no".into()))).await;
         assert_eq!(failed.unwrap_err().to_string(), "no");
-        let make = async |directory: &Path, last: &Path| {
+        let make = async |directory: &Path| {
             made.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(50)).await;
-            assert!(!last.exists());
             std::fs::write(directory.join("file"), "whole").context(|| "write".into())
         };
         let (one, two) = tokio::join!(cached(entry(), make), cached(entry(), make));
