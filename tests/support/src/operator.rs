@@ -64,7 +64,14 @@ impl Operator {
         let dir = TempDir::new(&options.name)?;
         let log = dir.path().join(format!("{}.log", options.name));
         let run = Mutex::new(spawn(&options, &log)?);
-        Ok(Operator { inner: Arc::new(Inner { options, run, log, _dir: dir }) })
+        Ok(Operator {
+            inner: Arc::new(Inner {
+                options,
+                run,
+                log,
+                _dir: dir,
+            }),
+        })
     }
 
     fn process(&self) -> Arc<Process> {
@@ -142,18 +149,30 @@ impl Operator {
     }
 
     fn failure(&self, what: &str) -> Error {
-        Error(format!("{} {what}\n{}", self.inner.options.name, tail(&self.inner.log, 30)))
+        Error(format!(
+            "{} {what}\n{}",
+            self.inner.options.name,
+            tail(&self.inner.log, 30)
+        ))
     }
 }
 
 fn spawn(options: &OperatorOptions, log: &Path) -> Result<Run> {
-    let log_start = std::fs::metadata(log).ok().and_then(|metadata| usize::try_from(metadata.len()).ok()).unwrap_or(0);
-    let mut spec = Spec::new(&options.binary).args(&options.args).env("KUBECONFIG", &options.kubeconfig);
+    let log_start = std::fs::metadata(log)
+        .ok()
+        .and_then(|metadata| usize::try_from(metadata.len()).ok())
+        .unwrap_or(0);
+    let mut spec = Spec::new(&options.binary)
+        .args(&options.args)
+        .env("KUBECONFIG", &options.kubeconfig);
     for (name, value) in &options.env {
         spec = spec.env(name, value);
     }
     let process = Process::start(&spec, log).context(|| format!("start {}", options.name))?;
-    Ok(Run { process: Arc::new(process), log_start })
+    Ok(Run {
+        process: Arc::new(process),
+        log_start,
+    })
 }
 
 fn read(log: &Path, start: usize) -> String {
@@ -180,7 +199,10 @@ mod tests {
         operator.clone().kill();
         assert!(!operator.is_running());
         let error = operator.wait_for_log("never", TIMEOUT).await.unwrap_err().to_string();
-        assert!(error.contains("has ended without") && error.contains("config hello"), "{error}");
+        assert!(
+            error.contains("has ended without") && error.contains("config hello"),
+            "{error}"
+        );
 
         operator.restart().unwrap();
         operator.wait_for_log("config hello", TIMEOUT).await.unwrap();

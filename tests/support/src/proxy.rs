@@ -48,7 +48,9 @@ pub struct RequestInfo {
 impl RequestInfo {
     /// Path and query.
     pub fn target(&self) -> String {
-        self.query.as_ref().map_or_else(|| self.path.clone(), |query| format!("{}?{query}", self.path))
+        self.query
+            .as_ref()
+            .map_or_else(|| self.path.clone(), |query| format!("{}?{query}", self.path))
     }
 
     /// Its body as JSON, if it is JSON.
@@ -58,7 +60,10 @@ impl RequestInfo {
 
     /// Whether it is a watch of Kubernetes.
     pub fn is_watch(&self) -> bool {
-        self.query.iter().flat_map(|query| query.split('&')).any(|pair| matches!(pair, "watch" | "watch=1" | "watch=true"))
+        self.query
+            .iter()
+            .flat_map(|query| query.split('&'))
+            .any(|pair| matches!(pair, "watch" | "watch=1" | "watch=true"))
     }
 }
 
@@ -94,7 +99,10 @@ fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((start, rest)) => text.strip_prefix(start).is_some_and(|text| {
-            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| fits(rest, &text[at..]))
+            text.char_indices()
+                .map(|(at, _)| at)
+                .chain([text.len()])
+                .any(|at| fits(rest, &text[at..]))
         }),
     }
 }
@@ -122,7 +130,9 @@ pub struct Entry {
 
 impl std::fmt::Display for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let status = self.status.map_or_else(|| "no answer".into(), |status| status.as_u16().to_string());
+        let status = self
+            .status
+            .map_or_else(|| "no answer".into(), |status| status.as_u16().to_string());
         write!(f, "{} {} -> {status}", self.number, self.request)
     }
 }
@@ -180,7 +190,14 @@ struct Ticket {
 impl Script {
     /// A script that numbers what `classifier` counts, for instance [`effects`].
     pub fn new(classifier: impl Fn(&RequestInfo) -> bool + Send + Sync + 'static) -> Script {
-        let state = State { log: Vec::new(), armed: None, open: true, epoch: 0, run: 0, in_flight: 0 };
+        let state = State {
+            log: Vec::new(),
+            armed: None,
+            open: true,
+            epoch: 0,
+            run: 0,
+            in_flight: 0,
+        };
         Script {
             shared: Arc::new(Shared {
                 classifier: Box::new(classifier),
@@ -217,10 +234,14 @@ impl Script {
     pub async fn wait_fired(&self, timeout: Duration) -> Result<Fired> {
         let mut receiver = self.shared.fired.subscribe();
         let fired = tokio::time::timeout(timeout, receiver.wait_for(Option::is_some)).await;
-        fired.ok().and_then(Result::ok).and_then(|fired| fired.clone()).ok_or_else(|| {
-            let log: String = self.log().iter().map(|entry| format!("\n  {entry}")).collect();
-            Error(format!("nothing has fired within {timeout:?}; counted so far:{log}"))
-        })
+        fired
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|fired| fired.clone())
+            .ok_or_else(|| {
+                let log: String = self.log().iter().map(|entry| format!("\n  {entry}")).collect();
+                Error(format!("nothing has fired within {timeout:?}; counted so far:{log}"))
+            })
     }
 
     /// Closes the gate: nothing gets through any more, neither counted nor not.
@@ -254,7 +275,9 @@ impl Script {
             }
             (last.1.elapsed() >= quiet).then_some(())
         });
-        settled.await.ok_or_else(|| Error(format!("requests go on after {timeout:?}: {} so far", self.total())))
+        settled
+            .await
+            .ok_or_else(|| Error(format!("requests go on after {timeout:?}: {} so far", self.total())))
     }
 
     /// Begins again at number 1, with an empty log, nothing armed and an open gate.
@@ -290,17 +313,31 @@ impl Script {
         if request.body.len() > LOGGED {
             request.body = Bytes::new();
         }
-        let entry = Entry { number, request, status: None };
+        let entry = Entry {
+            number,
+            request,
+            status: None,
+        };
         state.log.push(entry.clone());
         let armed = state.armed.take_if(|(at, _, _)| *at == number);
         match armed {
             Some((_, When::Before, action)) => {
                 state.close();
-                Verdict::FireBefore(action, Box::new(Fired { when: When::Before, entry }))
+                Verdict::FireBefore(
+                    action,
+                    Box::new(Fired {
+                        when: When::Before,
+                        entry,
+                    }),
+                )
             }
             other => {
                 state.in_flight += 1;
-                Verdict::Count(Ticket { run: state.run, number, after: other.map(|(_, _, action)| action) })
+                Verdict::Count(Ticket {
+                    run: state.run,
+                    number,
+                    after: other.map(|(_, _, action)| action),
+                })
             }
         }
     }
@@ -313,14 +350,23 @@ impl Script {
                 return ticket.after.is_none();
             }
             state.in_flight -= 1;
-            let Some(entry) = usize::try_from(ticket.number - 1).ok().and_then(|at| state.log.get_mut(at)) else {
+            let Some(entry) = usize::try_from(ticket.number - 1)
+                .ok()
+                .and_then(|at| state.log.get_mut(at))
+            else {
                 return true;
             };
             entry.status = status;
             let entry = entry.clone();
             let Some(action) = ticket.after else { return true };
             state.close();
-            (action, Fired { when: When::After, entry })
+            (
+                action,
+                Fired {
+                    when: When::After,
+                    entry,
+                },
+            )
         };
         self.fire(action, fired).await;
         false
@@ -413,7 +459,12 @@ impl Proxy {
             tokio::net::TcpListener::from_std(listener).context(|| "listen".into())?
         };
         runtime.spawn(core.clone().accept(listener));
-        Ok(Proxy { port, path: url.path().trim_end_matches('/').into(), core, runtime: Some(runtime) })
+        Ok(Proxy {
+            port,
+            path: url.path().trim_end_matches('/').into(),
+            core,
+            runtime: Some(runtime),
+        })
     }
 
     /// Its URL, with the path that the server's URL had.
@@ -466,7 +517,11 @@ impl Proxy {
     }
 
     fn add(&self, matcher: impl Fn(&RequestInfo) -> bool + Send + Sync + 'static, fault: Fault, left: usize) {
-        lock(&self.core.rules).push(Rule { matcher: Box::new(matcher), fault, left });
+        lock(&self.core.rules).push(Rule {
+            matcher: Box::new(matcher),
+            fault,
+            left,
+        });
     }
 
     /// Ends all faults.
@@ -543,7 +598,13 @@ fn end_to_end(headers: &HeaderMap, keep_length: bool) -> HeaderMap {
     for name in named {
         kept.remove(name);
     }
-    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, header::TE, header::TRAILER] {
+    for name in [
+        header::CONNECTION,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::TE,
+        header::TRAILER,
+    ] {
         kept.remove(name);
     }
     kept.remove("keep-alive");
@@ -604,7 +665,10 @@ impl Core {
             query: parts.uri.query().map(Into::into),
             body: start.into(),
         };
-        lock(&self.seen).push(RequestInfo { body: Bytes::new(), ..info.clone() });
+        lock(&self.seen).push(RequestInfo {
+            body: Bytes::new(),
+            ..info.clone()
+        });
 
         let mut lose = false;
         for fault in self.faults(&info) {
@@ -636,8 +700,10 @@ impl Core {
         let mut headers = end_to_end(&parts.headers, false);
         // Asked and answered between the client and us.
         headers.remove(header::EXPECT);
-        let mut outgoing =
-            self.client.request(info.method.clone(), format!("{}{}", self.upstream, info.target())).headers(headers);
+        let mut outgoing = self
+            .client
+            .request(info.method.clone(), format!("{}{}", self.upstream, info.target()))
+            .headers(headers);
         if info.body.len() < BUFFERED {
             if has_body {
                 outgoing = outgoing.body(info.body.clone());
@@ -678,7 +744,11 @@ impl Core {
             Err(closed) => Err(closed),
         };
         let deliver = match ticket {
-            Some(ticket) => self.script.answered(ticket, answer.as_ref().ok().map(Response::status)).await,
+            Some(ticket) => {
+                self.script
+                    .answered(ticket, answer.as_ref().ok().map(Response::status))
+                    .await
+            }
             None => true,
         };
         if deliver && !lose { answer } else { Err(Closed) }

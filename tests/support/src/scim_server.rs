@@ -9,8 +9,8 @@
 //! - `etag` unsupported: neither ETag nor `meta.version` are given, and `If-Match` is ignored.
 
 use crate::process::{
-    CacheEntry, Context as _, Error, PortLease, Process, Result, Spec, TempDir, cached, find_program, http_client, lock,
-    output, ready_while, step,
+    CacheEntry, Context as _, Error, PortLease, Process, Result, Spec, TempDir, cached, find_program, http_client,
+    lock, output, ready_while, step,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -64,7 +64,9 @@ impl ScimServer {
     /// Starts one and waits until it answers. The first ever on a machine installs it.
     pub async fn start(options: ScimOptions) -> Result<ScimServer> {
         let python = python().await?;
-        let token = options.bearer_token.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
+        let token = options
+            .bearer_token
+            .unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
         let mut last = Error(String::new());
         for _ in 0..TRIES {
             let dir = TempDir::new("scim-server")?;
@@ -142,12 +144,18 @@ impl ScimServer {
             .bearer_auth(&self.token)
             .timeout(Duration::from_secs(30));
         if let Some(body) = body {
-            request = request.header("content-type", "application/scim+json").body(body.to_string());
+            request = request
+                .header("content-type", "application/scim+json")
+                .body(body.to_string());
         }
         let answer = request.send().await.context(what)?;
         let status = answer.status().as_u16();
         let text = answer.text().await.context(what)?;
-        let value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).context(what)? };
+        let value = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).context(what)?
+        };
         Ok((status, value))
     }
 
@@ -161,12 +169,16 @@ impl ScimServer {
 
     async fn create(&self, path: &str, body: &Value) -> Result<String> {
         let made = self.expect(&[201], "POST", path, Some(body)).await?;
-        made["id"].as_str().map(Into::into).ok_or_else(|| Error(format!("POST {path}: no id in {made}")))
+        made["id"]
+            .as_str()
+            .map(Into::into)
+            .ok_or_else(|| Error(format!("POST {path}: no id in {made}")))
     }
 
     /// Makes a user and gives its id.
     pub async fn create_user(&self, user_name: &str) -> Result<String> {
-        self.create_user_with(json!({"userName": user_name, "active": true})).await
+        self.create_user_with(json!({"userName": user_name, "active": true}))
+            .await
     }
 
     /// Makes a user with these attributes (`schemas` may be left out) and gives its id.
@@ -179,7 +191,8 @@ impl ScimServer {
 
     /// Makes an empty group and gives its id.
     pub async fn create_group(&self, display_name: &str) -> Result<String> {
-        self.create("/Groups", &json!({"schemas": [GROUP], "displayName": display_name})).await
+        self.create("/Groups", &json!({"schemas": [GROUP], "displayName": display_name}))
+            .await
     }
 
     /// Makes a user a member of a group, by hand and not by Rollcall. It works without PATCH too.
@@ -209,7 +222,11 @@ impl ScimServer {
 
     /// The user of this name, whatever its case.
     pub async fn user(&self, user_name: &str) -> Result<Option<Value>> {
-        let is = |user: &Value| user["userName"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(user_name));
+        let is = |user: &Value| {
+            user["userName"]
+                .as_str()
+                .is_some_and(|name| name.eq_ignore_ascii_case(user_name))
+        };
         Ok(self.users().await?.into_iter().find(is))
     }
 
@@ -222,11 +239,17 @@ impl ScimServer {
     async fn list(&self, path: &str) -> Result<Vec<Value>> {
         let mut all: Vec<Value> = Vec::new();
         loop {
-            let page = self.expect(&[200], "GET", &format!("{path}startIndex={}", all.len() + 1), None).await?;
+            let page = self
+                .expect(&[200], "GET", &format!("{path}startIndex={}", all.len() + 1), None)
+                .await?;
             let resources = page["Resources"].as_array().cloned().unwrap_or_default();
             let empty = resources.is_empty();
             all.extend(resources);
-            if empty || page["totalResults"].as_u64().is_none_or(|total| all.len() as u64 >= total) {
+            if empty
+                || page["totalResults"]
+                    .as_u64()
+                    .is_none_or(|total| all.len() as u64 >= total)
+            {
                 return Ok(all);
             }
         }
@@ -240,9 +263,15 @@ impl ScimServer {
             .find(|group| group["displayName"] == display_name)
             .ok_or_else(|| Error(format!("there is no group {display_name}")))?;
         let users = self.users().await?;
-        let names: BTreeMap<&str, &str> =
-            users.iter().filter_map(|user| Some((user["id"].as_str()?, user["userName"].as_str()?))).collect();
-        let members = group["members"].as_array().into_iter().flatten().filter_map(|member| member["value"].as_str());
+        let names: BTreeMap<&str, &str> = users
+            .iter()
+            .filter_map(|user| Some((user["id"].as_str()?, user["userName"].as_str()?)))
+            .collect();
+        let members = group["members"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|member| member["value"].as_str());
         let mut found: Vec<String> = members.map(|id| (*names.get(id).unwrap_or(&id)).to_owned()).collect();
         found.sort();
         Ok(found)
@@ -264,25 +293,42 @@ async fn python() -> Result<PathBuf> {
     if !version.status.success() {
         return Err(Error(format!("python3 does not work: {}", version.stderr)));
     }
-    let entry = CacheEntry { name: "scim-server", inputs: &[REQUIREMENTS, &version.stdout] };
+    let entry = CacheEntry {
+        name: "scim-server",
+        inputs: &[REQUIREMENTS, &version.stdout],
+    };
     let directory = cached(entry, async |directory: &Path| {
         let (log, venv) = (directory.join("log"), directory.join("venv"));
         eprintln!("installing the SCIM server (once, some seconds)");
-        step(&Spec::new("python3").args(["-m", "venv"]).arg(&venv), &log, |_| "making a Python environment".into())
-            .await
-            .map_err(|error| {
-                Error(format!(
-                    "{error}\nThe SCIM server needs a Python environment. If the venv module is missing, install it \
+        step(&Spec::new("python3").args(["-m", "venv"]).arg(&venv), &log, |_| {
+            "making a Python environment".into()
+        })
+        .await
+        .map_err(|error| {
+            Error(format!(
+                "{error}\nThe SCIM server needs a Python environment. If the venv module is missing, install it \
                      (Debian and Ubuntu: apt-get install python3-venv)"
-                ))
-            })?;
+            ))
+        })?;
         let requirements = directory.join("requirements.txt");
         std::fs::write(&requirements, REQUIREMENTS).context(|| format!("write {}", requirements.display()))?;
         let pip = Spec::new(venv.join("bin/python"))
-            .args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", "-r"])
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--no-input",
+                "--disable-pip-version-check",
+                "--progress-bar",
+                "off",
+                "-r",
+            ])
             .arg(&requirements);
         step(&pip, &log, |log| {
-            format!("installing the SCIM server: {}", log.lines().last().unwrap_or_default().trim())
+            format!(
+                "installing the SCIM server: {}",
+                log.lines().last().unwrap_or_default().trim()
+            )
         })
         .await
     })
