@@ -239,8 +239,11 @@ impl Script {
             .and_then(Result::ok)
             .and_then(|fired| fired.clone())
             .ok_or_else(|| {
-                let log: String = self.log().iter().map(|entry| format!("\n  {entry}")).collect();
-                Error(format!("nothing has fired within {timeout:?}; counted so far:{log}"))
+                let log: Vec<String> = self.log().iter().map(ToString::to_string).collect();
+                Error(format!(
+                    "nothing has fired within {timeout:?}; counted so far:\n  {}",
+                    log.join("\n  ")
+                ))
             })
     }
 

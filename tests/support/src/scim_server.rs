@@ -6,7 +6,7 @@
 //! - `filter` unsupported: a search with `filter` is answered 501; filters in the paths of PATCH still work;
 //! - `sort` unsupported: a search with `sortBy` is answered 501;
 //! - `bulk` unsupported: `POST /Bulk` is answered 501; too many operations or too large a body are answered 413;
-//! - `etag` unsupported: neither ETag nor `meta.version` are given, and `If-Match` is ignored.
+//! - `etag` unsupported: neither an `ETag` header nor `meta.version` is given.
 
 use crate::process::{
     CacheEntry, Context as _, Error, PortLease, Process, Result, Spec, TempDir, cached, find_program, http_client,

@@ -1,6 +1,6 @@
 //! A Kubernetes control plane of one's own: etcd, API server and controller manager, without nodes.
 //!
-//! RBAC is on, namespaces are deleted to the end, owners' dependents are collected, ServiceAccounts get tokens, cluster
+//! RBAC is on, namespaces are deleted to the end, owners' dependents are collected, service accounts get tokens, cluster
 //! roles aggregate. Nothing runs Pods. The garbage collector learns of a new CRD within 30 seconds, not at once.
 
 mod binaries;
@@ -266,7 +266,7 @@ impl ControlPlane {
         write(self.dir.path(), &format!("{name}.kubeconfig"), &config.to_string())
     }
 
-    /// Makes a ServiceAccount, if it is not there, and a kubeconfig with a token of it that lives a day. With
+    /// Makes a service account, if it is not there, and a kubeconfig with a token of it that lives a day. With
     /// `server_url`, say that of a proxy, it leads there and not to the API server itself.
     pub async fn service_account_kubeconfig(
         &self,
@@ -475,7 +475,7 @@ fn write(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Makes a certificate authority, the API server's certificate and the key that signs ServiceAccounts' tokens.
+/// Makes a certificate authority, the API server's certificate and the key that signs service accounts' tokens.
 fn write_keys(dir: &Path) -> Result<String> {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 

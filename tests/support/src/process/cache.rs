@@ -130,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn made_once_whole_and_again_after_a_failure() {
         let unique = format!("{}", rand::random::<u64>());
-        let made = AtomicU32::new(0);
+        let times = AtomicU32::new(0);
         let inputs = [unique.as_str()];
         let entry = || CacheEntry {
             name: "test",
@@ -139,13 +139,13 @@ mod tests {
         let failed = cached(entry(), async |_| Err(Error("no".into()))).await;
         assert_eq!(failed.unwrap_err().to_string(), "no");
         let make = async |directory: &Path| {
-            made.fetch_add(1, Ordering::Relaxed);
+            times.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(50)).await;
             std::fs::write(directory.join("file"), "whole").context(|| "write".into())
         };
         let (one, two) = tokio::join!(cached(entry(), make), cached(entry(), make));
         let (one, two) = (one.unwrap(), two.unwrap());
-        assert_eq!((made.load(Ordering::Relaxed), &one), (1, &two));
+        assert_eq!((times.load(Ordering::Relaxed), &one), (1, &two));
         assert_eq!(std::fs::read_to_string(one.join("file")).unwrap(), "whole");
         std::fs::remove_dir_all(&one).unwrap();
         std::fs::remove_file(format!("{}.lock", one.display())).unwrap();
