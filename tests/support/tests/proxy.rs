@@ -226,11 +226,7 @@ async fn numbers_are_given_once() {
     let closed = gate.clone();
     script.arm(20, When::Before, move || closed.store(true, Ordering::SeqCst));
     let all = (0..60).map(|number| post(&format!("{}/{number}", proxy.url())).send());
-    let answered = futures::future::join_all(all)
-        .await
-        .into_iter()
-        .flatten()
-        .count();
+    let answered = futures::future::join_all(all).await.into_iter().flatten().count();
     script.wait_fired(TIMEOUT).await.unwrap();
     script.wait_quiet(Duration::from_millis(1), TIMEOUT).await.unwrap();
     assert!(gate.load(Ordering::SeqCst));

@@ -90,7 +90,7 @@ async fn exclusive(path: &Path, name: &str) -> Result<File> {
         if Instant::now() >= next {
             next += NEWS;
             eprintln!(
-                "waiting for another process to make the {name}: {} s",
+                "waiting for another process to make the {name} ({} s)",
                 start.elapsed().as_secs()
             );
         }
@@ -101,14 +101,16 @@ async fn exclusive(path: &Path, name: &str) -> Result<File> {
 /// Runs one step of making something, with its output in `log` and a line about it on standard error every few seconds.
 pub(crate) async fn step(spec: &Spec, log: &Path, news: impl Fn(&str) -> String) -> Result<()> {
     let process = Process::start(&spec.clone().with_network(), log)?;
-    let mut next = Instant::now() + NEWS;
+    let start = Instant::now();
+    let mut next = start + NEWS;
     let status = loop {
         if let Some(status) = process.exit_status() {
             break status;
         }
         if Instant::now() >= next {
             next += NEWS;
-            eprintln!("{}", news(&std::fs::read_to_string(log).unwrap_or_default()));
+            let news = news(&std::fs::read_to_string(log).unwrap_or_default());
+            eprintln!("{news} ({} s)", start.elapsed().as_secs());
         }
         tokio::time::sleep(POLL).await;
     };
