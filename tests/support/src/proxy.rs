@@ -537,7 +537,8 @@ impl Proxy {
         self.core.blocked.send_replace(blocked);
     }
 
-    /// Closes the connections that stand, watches among them. New ones are welcome.
+    /// Closes the connections that stand, watches among them. New ones are welcome. A client may notice only when it
+    /// sends its next request on one that was idle, which then fails.
     pub fn sever(&self) {
         self.core.severed.send_replace(());
     }
