@@ -106,10 +106,11 @@ impl Company {
             return group.to_owned();
         }
         let found = self.groups.rows.iter().find(|row| row.name.as_deref() == Some(group));
-        found.map(|row| row.meta.id.clone()).unwrap_or_else(|| {
+        let missing = || -> Id {
             let names: Vec<_> = self.groups.rows.iter().filter_map(|row| row.name.as_deref()).collect();
             panic!("the simulator has no group {group:?}; it has {names:?}")
-        })
+        };
+        found.map_or_else(missing, |row| row.meta.id.clone())
     }
 
     /// The location with this identifier or, failing that, this name.

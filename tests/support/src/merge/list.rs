@@ -1,6 +1,7 @@
 //! Pages and the cursors that lead from one to the next.
 
 use data_encoding::BASE64URL_NOPAD;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -199,7 +200,7 @@ pub(super) fn rows<R: Answer + 'static>(state: &State, path: &str, query: &Query
             let date = serde_json::to_value(row)
                 .ok()
                 .and_then(|row| row["effective_date"].as_str().and_then(instant));
-            sign * date.map_or(0, |at| at.as_microsecond())
+            sign * date.map_or(0, Timestamp::as_microsecond)
         }),
         (None, ListOrder::Created) => Order::Natural(table.len()),
         (None, ListOrder::Modified) => sorted(&modified),

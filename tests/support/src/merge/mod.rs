@@ -34,6 +34,7 @@ mod catalog;
 mod changes;
 mod company;
 mod faults;
+mod hire;
 mod list;
 mod names;
 mod people;
@@ -48,9 +49,9 @@ mod server;
 mod state;
 mod sync;
 
-pub use changes::NewHire;
 pub use company::Company;
 pub use faults::Faults;
+pub use hire::NewHire;
 pub use people::Person;
 pub use quirks::{FieldMappingShape, Quirks};
 pub use requests::RequestLog;

@@ -68,7 +68,7 @@ impl Quirks {
                 *value = Value::Null;
             }
         }
-        row.retain(|name, value| !self.omit_fields.contains(name) && !(self.omit_nulls && value.is_null()));
+        row.retain(|name, value| !(self.omit_fields.contains(name) || self.omit_nulls && value.is_null()));
         if self.unknown_fields {
             row.insert("x_new_text".into(), json!("something Merge added last night"));
             row.insert("x_new_number".into(), json!(12_345_678_901_234_567_u64));

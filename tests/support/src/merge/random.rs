@@ -1,6 +1,6 @@
 //! Repeatable randomness of our own, so that a seed gives the same company whatever version of `rand` is locked.
 
-/// SplitMix64: tiny, fast, and good enough for names and dates.
+/// `SplitMix64`: tiny, fast, and good enough for names and dates.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State as Extract};
 use axum::response::Response;
+use futures::StreamExt;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
@@ -138,11 +139,9 @@ fn admit(state: &mut State, path: &str, segments: &[&str], headers: &HeaderMap) 
     if let Some(status) = state.faults.failure(path) {
         return Err(Problem::status(status));
     }
-    if let Some((wait, left)) = state.faults.throttle.take() {
-        if left > 0 {
-            state.faults.throttle = Some((wait, left - 1));
-            return Err(Problem::throttled(wait));
-        }
+    if let Some((wait, left)) = state.faults.throttle.take().filter(|(_, left)| *left > 0) {
+        state.faults.throttle = Some((wait, left - 1));
+        return Err(Problem::throttled(wait));
     }
     let now = Instant::now();
     if state.too_many_errors(now) {
@@ -253,11 +252,16 @@ fn spoil(status: u16, body: &Value, fault: Option<BadBody>) -> (u16, &'static st
         ),
         Some(BadBody::CutConnection) => {
             let half = Bytes::from(bytes[..bytes.len() / 2].to_vec());
-            let chunks = vec![
-                Ok(half),
-                Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)),
-            ];
-            (200, JSON, Body::from_stream(futures::stream::iter(chunks)))
+            // The half leaves before the connection breaks, so that the client has a status and headers.
+            let cut = async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
+            };
+            (
+                200,
+                JSON,
+                Body::from_stream(futures::stream::iter([Ok(half)]).chain(futures::stream::once(cut))),
+            )
         }
     }
 }
