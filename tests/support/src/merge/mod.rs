@@ -60,7 +60,7 @@ pub use rows::{
 };
 pub use state::{ListOrder, RateLimit};
 
-use state::{Shared, State};
+use state::{Hook, Shared, State};
 
 /// The path below which every endpoint lies.
 pub const BASE_PATH: &str = "/api/hris/v1";
@@ -214,6 +214,17 @@ impl MergeSim {
     /// The switches for trouble.
     pub fn faults(&self) -> Faults {
         Faults(self.shared.clone())
+    }
+
+    /// Does something once, before the simulator answers the request for the path (a prefix) that comes after `skip` others from
+    /// now on. With a clone of the simulator in the closure, the company changes while somebody pages.
+    pub fn before_request(&self, path: &str, skip: usize, action: impl FnOnce() + Send + 'static) {
+        let hook = Hook {
+            path: path.to_owned(),
+            skip,
+            action: Box::new(action),
+        };
+        self.shared.lock().hooks.push(hook);
     }
 
     /// Every request since the start or the last reset, in the order of arrival.

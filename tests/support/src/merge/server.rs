@@ -70,7 +70,7 @@ pub(super) async fn handle(Extract(shared): Extract<Shared>, request: Request) -
     let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
 
     // 1. Note the request, before anybody can give up waiting.
-    let (number, delay) = {
+    let (number, delay, hooks) = {
         let mut state = shared.lock();
         state.served += 1;
         let entry = RequestLog {
@@ -90,8 +90,11 @@ pub(super) async fn handle(Extract(shared): Extract<Shared>, request: Request) -
             number: state.served,
         };
         state.log.push(entry);
-        (state.served, state.faults.delay(&path))
+        (state.served, state.faults.delay(&path), state.due_hooks(&path))
     };
+    for hook in hooks {
+        (hook.action)();
+    }
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

@@ -57,11 +57,20 @@ pub(super) struct State {
     pub spent: VecDeque<Instant>,
     pub error_limit: bool,
     pub errors: VecDeque<Instant>,
+    pub hooks: Vec<Hook>,
     pub log: Vec<RequestLog>,
     pub served: u64,
     pub api_key: String,
     pub account_token: String,
     pub account_id: String,
+}
+
+/// Something to do before one request is answered.
+pub(super) struct Hook {
+    pub path: String,
+    /// How many requests for the path to let pass first.
+    pub skip: usize,
+    pub action: Box<dyn FnOnce() + Send>,
 }
 
 /// What `sync-status` and `account-details` tell.
@@ -104,6 +113,7 @@ impl State {
             spent: VecDeque::new(),
             error_limit: false,
             errors: VecDeque::new(),
+            hooks: Vec::new(),
             log: Vec::new(),
             served: 0,
             api_key: "simulated-merge-api-key-CANARY".into(),
@@ -127,6 +137,17 @@ impl State {
         self.last_change = at;
         self.sync.changed.insert(model, at);
         at
+    }
+
+    /// What has to happen before this request is answered.
+    pub fn due_hooks(&mut self, path: &str) -> Vec<Hook> {
+        let due = |hook: &mut Hook| {
+            let fits = path.starts_with(&hook.path);
+            let due = fits && hook.skip == 0;
+            hook.skip = hook.skip.saturating_sub(usize::from(fits));
+            due
+        };
+        self.hooks.extract_if(.., due).collect()
     }
 
     /// Counts a request against the budget; what is left to wait if it is used up.

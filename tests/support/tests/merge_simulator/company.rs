@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
-use rollcall_support::merge::{CANARIES, Company, MergeSim, NewHire};
+use rollcall_support::merge::{CANARIES, Company, ListOrder, MergeSim, NewHire};
 use serde_json::Value;
 
 use super::{Client, text};
@@ -218,6 +218,35 @@ async fn every_change_shows() {
     assert_eq!(read().await["employment_status"], Value::Null);
     sim.delete(&id);
     assert_eq!(read().await["remote_was_deleted"], true);
+}
+
+/// A change while somebody pages: with rows in the order of creation nobody is missed, newest first somebody is.
+#[tokio::test]
+async fn the_company_may_change_while_somebody_pages() {
+    let client = Client::start(Company::realistic(90, 7)).await;
+    let everybody: BTreeSet<_> = client.sim.people().into_iter().map(|person| person.id).collect();
+    let last = client.sim.people()[89].id.clone();
+    for (order, seen) in [
+        (ListOrder::Created, 90),
+        (ListOrder::Modified, 90),
+        (ListOrder::ModifiedLatestFirst, 89),
+    ] {
+        client.sim.set_list_order(order);
+        let first = client.get("/employees?page_size=1").await["results"][0].clone();
+        let victim = if order == ListOrder::ModifiedLatestFirst {
+            client.sim.people()[1].id.clone()
+        } else {
+            last.clone()
+        };
+        assert_ne!(text(&first, "id"), victim);
+        let sim = client.sim.clone();
+        client
+            .sim
+            .before_request("/employees", 1, move || sim.rename(&victim, "Some", "Body"));
+        let ids: BTreeSet<_> = client.ids("/employees").await.into_iter().collect();
+        assert_eq!(ids.len(), seen, "{order:?}");
+        assert!(ids.is_subset(&everybody));
+    }
 }
 
 #[tokio::test]
