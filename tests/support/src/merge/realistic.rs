@@ -225,6 +225,10 @@ impl Builder {
         let (first, last) = names::person(&mut self.random);
         let serial = self.company.employees.rows.len();
         let (status, kind) = self.standing(serial, standing);
+        let intern = department
+            .filter(|_| kind == "INTERN")
+            .map(|at| format!("{} Intern", DEPARTMENTS[at].name));
+        let title = intern.as_deref().unwrap_or(title);
         let started = match status {
             "PENDING" => self.today.saturating_add((3 + self.random.days(40)).days()),
             _ => EPOCH.saturating_sub((200 + self.random.days(3_400)).days()),
@@ -239,11 +243,12 @@ impl Builder {
         let home = self.random.one_in(7).then(|| self.home(place, at));
         let contributor = matches!(standing, Standing::Contributor);
         let cost_center = format!("CC-{}", 1_000 + 10 * department.unwrap_or(99));
+        // An occasional null, at places that a larger company keeps.
         let gaps = (
-            self.random.one_in(60),
-            self.random.one_in(50),
-            self.random.one_in(40),
-            self.random.one_in(30),
+            serial % 40 == 33,
+            serial % 30 == 26,
+            serial % 25 == 22,
+            serial % 30 == 28,
         );
 
         let row = self.company.add_person(first, last, at);
@@ -267,7 +272,7 @@ impl Builder {
         row.account_fields.insert("desk".into(), json!(serial % 400));
         row.custom_fields = Some(json!({"badge_colour": if serial.is_multiple_of(2) { "blue" } else { "green" }}));
 
-        if status != "PENDING" && contributor && self.random.one_in(5) {
+        if status != "PENDING" && kind != "INTERN" && contributor && self.random.one_in(5) {
             let earlier = title
                 .trim_start_matches("Senior ")
                 .trim_start_matches("Staff ")

@@ -305,6 +305,10 @@ async fn a_realistic_company_is_one_tree_with_all_sorts_of_people() {
             "{kind}"
         );
     }
+    let gaps = |person: &rollcall_support::merge::Person| {
+        person.work_email.is_none() || person.employee_number.is_none() || person.location.is_none()
+    };
+    assert!((1..10).contains(&count(&gaps)), "an occasional null");
     let countries: BTreeSet<_> = sim.people().into_iter().filter_map(|person| person.country).collect();
     assert!(countries.len() >= 5, "{countries:?}");
 }
