@@ -1,0 +1,319 @@
+//! From rows to facts: what an `Employee`'s spec says of a person, and what of it is in doubt.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::attributes::keep_only;
+use super::book::Book;
+use super::models::{EmployeeRow, EmploymentRow, GroupRow, Row};
+use super::text::{clean, date, key, label};
+use crate::api::common::NameRef;
+use crate::api::employee::{EmployeeSpec, GroupPath, Location};
+use crate::api::hris_connection::HRISConnectionSpec;
+
+/// The bounds of the CRD, in characters or elements.
+mod bounds {
+    pub const NUMBER: usize = 128;
+    pub const NAME: usize = 256;
+    pub const EMAIL: usize = 254;
+    pub const WORD: usize = 128;
+    pub const COUNTRY: usize = 64;
+    pub const PLACE: usize = 128;
+    pub const DEPTH: usize = 16;
+    pub const DEPARTMENTS: usize = 32;
+    pub const BUSINESS_UNITS: usize = 32;
+    pub const GROUPS: usize = 64;
+}
+
+/// What the rows say of one person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The mirrored attributes; `connectionRef`, `source` and `deletionPolicy` are left at their defaults.
+    pub spec: EmployeeSpec,
+    /// Attributes, by their names in the spec, that rest on a row that was not read, or do not fit the CRD whole.
+    pub doubtful: BTreeSet<&'static str>,
+}
+
+/// The facts of everybody in the book, by Merge's id. `names` are the names of the `Employee`s by Merge's id, for
+/// `managerRef`; `now` tells which positions have begun.
+pub fn facts(
+    book: &Book,
+    spec: &HRISConnectionSpec,
+    names: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> BTreeMap<String, Facts> {
+    let mut reader = Reader::new(book, spec, names, now);
+    book.employees
+        .iter()
+        .map(|(id, row)| (id.clone(), reader.facts(row)))
+        .collect()
+}
+
+/// Reads facts out of a book, one person after the other.
+pub struct Reader<'a> {
+    book: &'a Book,
+    spec: &'a HRISConnectionSpec,
+    names: &'a BTreeMap<String, String>,
+    departments: BTreeSet<String>,
+    business_units: BTreeSet<String>,
+    /// Today in the connection's zone: a position begins when its day begins where people work.
+    today: Date,
+    positions: HashMap<&'a str, Vec<&'a EmploymentRow>>,
+    paths: HashMap<&'a str, (GroupPath, bool)>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of this book. Arguments as for [`facts`].
+    pub fn new(
+        book: &'a Book,
+        spec: &'a HRISConnectionSpec,
+        names: &'a BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Self {
+        let zone = TimeZone::get(&spec.termination.default_time_zone).unwrap_or(TimeZone::UTC);
+        let mut positions: HashMap<&str, Vec<&EmploymentRow>> = HashMap::new();
+        for (_, row) in book.employments.iter() {
+            if let Some(employee) = &row.employee {
+                positions.entry(employee.trim()).or_default().push(row);
+            }
+        }
+        Self {
+            book,
+            spec,
+            names,
+            departments: spec
+                .department_group_types
+                .iter()
+                .filter_map(|kind| kind_key(kind))
+                .collect(),
+            business_units: spec
+                .business_unit_group_types
+                .iter()
+                .filter_map(|kind| kind_key(kind))
+                .collect(),
+            today: now.to_zoned(zone).date(),
+            positions,
+            paths: HashMap::new(),
+        }
+    }
+
+    /// What the rows say of the person of this row.
+    pub fn facts(&mut self, row: &'a EmployeeRow) -> Facts {
+        let mut facts = Facts {
+            spec: EmployeeSpec {
+                employee_number: key(row.employee_number.as_deref(), bounds::NUMBER),
+                display_name: display_name(row),
+                given_name: label(row.first_name.as_deref(), bounds::NAME),
+                family_name: label(row.last_name.as_deref(), bounds::NAME),
+                work_email: key(
+                    row.work_email.as_deref().map(str::to_lowercase).as_deref(),
+                    bounds::EMAIL,
+                ),
+                username: key(row.username.as_deref(), bounds::NAME),
+                employment_status: label(row.employment_status.as_deref(), bounds::WORD),
+                start_date: date(row.start_date.as_deref()).map(|date| date.to_string()),
+                termination_date: date(row.termination_date.as_deref()).map(|date| date.to_string()),
+                ..EmployeeSpec::default()
+            },
+            doubtful: BTreeSet::new(),
+        };
+        self.read_position(row, &mut facts);
+        self.read_manager(row, &mut facts);
+        self.read_groups(row, &mut facts);
+        self.read_places(row, &mut facts);
+        keep_only(&self.spec.fields, &mut facts.spec);
+        facts
+    }
+
+    fn read_position(&self, row: &'a EmployeeRow, facts: &mut Facts) {
+        let mut positions: BTreeMap<&str, &EmploymentRow> = BTreeMap::new();
+        for id in &row.employments {
+            match self.book.employments.get(id) {
+                Some(position) => {
+                    positions.insert(id.trim(), position);
+                }
+                // The one that is missing may be the present one.
+                None => facts.doubtful.extend(["jobTitle", "employmentType"]),
+            }
+        }
+        // A new position may be there before the person's own row lists it.
+        for position in row.id().and_then(|id| self.positions.get(id)).into_iter().flatten() {
+            if let Some(id) = position.id() {
+                positions.insert(id, position);
+            }
+        }
+        if let Some(position) = current(positions.into_values(), self.today) {
+            facts.spec.job_title = label(position.job_title.as_deref(), bounds::NAME);
+            facts.spec.employment_type = label(position.employment_type.as_deref(), bounds::WORD);
+        }
+    }
+
+    fn read_manager(&self, row: &EmployeeRow, facts: &mut Facts) {
+        let Some(manager) = row.manager.as_deref().map(str::trim) else {
+            return;
+        };
+        match self.names.get(manager) {
+            // Who is their own manager has none: HR systems mark the top so.
+            Some(name) if row.id().and_then(|id| self.names.get(id)) != Some(name) => {
+                facts.spec.manager_ref = Some(NameRef::new(name));
+            }
+            Some(_) => {}
+            // A manager whose row was deleted before we knew the person is read, and is nobody here.
+            None if self.book.employees.get(manager).is_some() => {}
+            None => {
+                facts.doubtful.insert("managerRef");
+            }
+        }
+    }
+
+    fn read_groups(&mut self, row: &'a EmployeeRow, facts: &mut Facts) {
+        let (mut departments, mut units, mut others) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for id in &row.groups {
+            let Some(group) = self.book.groups.get(id).filter(|group| group_name(group).is_some()) else {
+                // Nobody knows of what type it is.
+                facts.doubtful.extend(["departments", "businessUnits", "groups"]);
+                continue;
+            };
+            let (path, whole) = self.path(id.trim(), group);
+            let kind = group.kind.as_deref().and_then(kind_key).unwrap_or_default();
+            let is_department = self.departments.contains(&kind);
+            let is_unit = self.business_units.contains(&kind);
+            for (applies, name, paths) in [
+                (is_department, "departments", &mut departments),
+                (is_unit, "businessUnits", &mut units),
+                (!is_department && !is_unit, "groups", &mut others),
+            ] {
+                if applies {
+                    paths.insert(path.clone());
+                    if !whole {
+                        facts.doubtful.insert(name);
+                    }
+                }
+            }
+        }
+        let mut bounded = |name, paths: BTreeSet<GroupPath>, max: usize| {
+            if paths.len() > max {
+                facts.doubtful.insert(name);
+            }
+            paths.into_iter().take(max).collect()
+        };
+        let departments = bounded("departments", departments, bounds::DEPARTMENTS);
+        let units = bounded("businessUnits", units, bounds::BUSINESS_UNITS);
+        let others = bounded("groups", others, bounds::GROUPS);
+        facts.spec.departments = departments;
+        facts.spec.business_units = units;
+        facts.spec.groups = others;
+    }
+
+    /// The group's path from the root, and whether it reaches the root. One that is cut, by a parent that is missing, a
+    /// cycle or its sheer length, keeps the end that is nearest to the group.
+    fn path(&mut self, id: &'a str, group: &'a GroupRow) -> (GroupPath, bool) {
+        if let Some(known) = self.paths.get(id) {
+            return known.clone();
+        }
+        let mut names = Vec::new();
+        let mut seen = BTreeSet::from([id]);
+        let mut at = Some(group);
+        let mut whole = true;
+        while let Some(group) = at.take() {
+            let Some(name) = group_name(group).filter(|_| names.len() < bounds::DEPTH) else {
+                whole = false;
+                break;
+            };
+            names.push(name);
+            if let Some(parent) = group.parent_group.as_deref().map(str::trim) {
+                at = self
+                    .book
+                    .groups
+                    .get(parent)
+                    .map(AsRef::as_ref)
+                    .filter(|_| seen.insert(parent));
+                whole = at.is_some();
+            }
+        }
+        names.reverse();
+        let path = (GroupPath { path: names }, whole);
+        self.paths.insert(id, path.clone());
+        path
+    }
+
+    fn read_places(&self, row: &EmployeeRow, facts: &mut Facts) {
+        for (name, id, to) in [
+            ("workLocation", &row.work_location, &mut facts.spec.work_location),
+            ("homeLocation", &row.home_location, &mut facts.spec.home_location),
+        ] {
+            let Some(id) = id else { continue };
+            let Some(place) = self.book.locations.get(id) else {
+                facts.doubtful.insert(name);
+                continue;
+            };
+            let place = Location {
+                name: label(place.name.as_deref(), bounds::NAME),
+                country: label(place.country.as_deref(), bounds::COUNTRY),
+                state: label(place.state.as_deref(), bounds::PLACE),
+                city: label(place.city.as_deref(), bounds::PLACE),
+            };
+            *to = Some(place).filter(|place| *place != Location::default());
+        }
+        if let Some(id) = &row.company {
+            match self.book.companies.get(id) {
+                Some(company) => {
+                    facts.spec.company = label(company.display_name.as_deref(), bounds::NAME)
+                        .or_else(|| label(company.legal_name.as_deref(), bounds::NAME));
+                }
+                None => {
+                    facts.doubtful.insert("company");
+                }
+            }
+        }
+    }
+}
+
+/// Types of groups are compared without regard to case and white space.
+fn kind_key(kind: &str) -> Option<String> {
+    clean(kind).map(|kind| kind.to_lowercase())
+}
+
+fn group_name(group: &GroupRow) -> Option<String> {
+    label(group.name.as_deref(), bounds::NAME)
+}
+
+fn display_name(row: &EmployeeRow) -> Option<String> {
+    let parts = || {
+        let first = row.preferred_name.as_deref().and_then(clean);
+        let first = first.or_else(|| row.first_name.as_deref().and_then(clean));
+        let both: Vec<_> = first
+            .into_iter()
+            .chain(row.last_name.as_deref().and_then(clean))
+            .collect();
+        label(Some(&both.join(" ")), bounds::NAME)
+    };
+    label(row.display_full_name.as_deref(), bounds::NAME).or_else(parts)
+}
+
+/// The present position: of those that have begun by `today`, or do not say when, the one that began last. Before the
+/// first one begins it is the first one to come, so that what a new hire needs can be there on the first day.
+fn current<'a>(positions: impl Iterator<Item = &'a EmploymentRow>, today: Date) -> Option<&'a EmploymentRow> {
+    let (begun, to_come): (Vec<_>, Vec<_>) = positions
+        .filter(|position| !position.remote_was_deleted)
+        .partition(|position| date(position.effective_date.as_deref()).is_none_or(|date| date <= today));
+    let age = |position: &&EmploymentRow| (position.changed_at(), position.id().map(str::to_owned));
+    begun
+        .into_iter()
+        .max_by_key(|position| (begin(position), age(position)))
+        .or_else(|| {
+            to_come
+                .into_iter()
+                .min_by_key(|position| (begin(position), std::cmp::Reverse(age(position))))
+        })
+}
+
+/// When a position begins, for comparison with others: two of one day may differ in the time.
+fn begin(position: &EmploymentRow) -> Option<Timestamp> {
+    let text = position.effective_date.as_deref()?.trim();
+    let midnight = || Some(date(Some(text))?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    text.parse().ok().or_else(midnight)
+}
