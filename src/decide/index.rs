@@ -9,6 +9,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
+use super::selector::Compiled;
 use crate::api::conditions::READY;
 use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
 use crate::api::{
@@ -60,8 +61,13 @@ pub struct Namespace {
     /// Employees that cannot be decoded: name to why. Nothing is decided about them, and nothing revoked.
     pub broken_employees: BTreeMap<String, String>,
     by_identifier: HashMap<String, BTreeSet<String>>,
+    /// Selectors by policy name, with the very policy that each was compiled from.
+    selectors: HashMap<String, (Arc<ProvisioningPolicy>, CompiledSelector)>,
     reports: HashMap<String, BTreeSet<String>>,
 }
+
+/// A policy's selector, or a sentence that says what is wrong with it.
+pub type CompiledSelector = Arc<Result<Compiled, String>>;
 
 /// An object as it can be read, or why it cannot.
 #[derive(Clone, Debug)]
@@ -174,6 +180,29 @@ impl Namespace {
             }
         }
         below
+    }
+
+    /// The selector of `policy`, compiled when the policy was put in.
+    pub fn selector(&self, policy: &Arc<ProvisioningPolicy>) -> CompiledSelector {
+        match self.selectors.get(&policy.name_any()) {
+            // A policy that did not come by `put` is not the one that is remembered.
+            Some((known, selector)) if Arc::ptr_eq(known, policy) => selector.clone(),
+            _ => Arc::new(Compiled::new(&policy.spec.selector)),
+        }
+    }
+
+    fn remember_selector(&mut self, policy: &Arc<ProvisioningPolicy>) {
+        let name = policy.name_any();
+        let selector = match self.selectors.get(&name) {
+            // Most updates are of the status alone.
+            Some((known, selector)) if known.spec.selector == policy.spec.selector => selector.clone(),
+            _ => Arc::new(Compiled::new(&policy.spec.selector)),
+        };
+        self.selectors.insert(name, (policy.clone(), selector));
+    }
+
+    fn forget_selector(&mut self, name: &str) {
+        self.selectors.remove(name);
     }
 
     fn link(&mut self, person: &Person) {
@@ -314,7 +343,7 @@ impl Indexed for Employee {
 }
 
 macro_rules! indexed {
-    ($kind:ident, $field:ident, $basis:expr) => {
+    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident)?) => {
         impl Indexed for $kind {
             const KIND: Kind = Kind::$kind;
 
@@ -330,9 +359,9 @@ macro_rules! indexed {
                         change = Change::Own;
                     }
                 }
-                namespace
-                    .$field
-                    .insert(self.name_any(), Entry::Readable(Arc::new(self)));
+                let object = Arc::new(self);
+                $(namespace.$remember(&object);)?
+                namespace.$field.insert(object.name_any(), Entry::Readable(object));
                 change
             }
 
@@ -348,6 +377,7 @@ macro_rules! indexed {
             }
 
             fn remove(namespace: &mut Namespace, name: &str) -> Change {
+                $(namespace.$forget(name);)?
                 match namespace.$field.remove(name) {
                     Some(_) => Change::Facts,
                     None => Change::None,
@@ -362,7 +392,7 @@ macro_rules! indexed {
 }
 
 // Of a status, only an entitlement's decides anything: the remote object that it stands for.
-indexed!(ProvisioningPolicy, policies, |_: &ProvisioningPolicy| ());
+indexed!(ProvisioningPolicy, policies, |_: &ProvisioningPolicy| (), remember_selector, forget_selector);
 indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
     let status = entitlement.status.as_ref()?;
     let ready = status.conditions.iter().find(|c| c.type_ == READY).map(|c| c.status.clone());

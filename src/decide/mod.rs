@@ -17,4 +17,4 @@ pub mod selector;
 pub mod survey;
 
 pub use index::{Index, Namespace, Person};
-pub use resolve::{Resolution, resolve};
+pub use resolve::{Resolution, resolve, would};
