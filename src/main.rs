@@ -1,2 +1,57 @@
-//! Command line.
-fn main() {}
+//! The command line: it reads arguments, calls into the library and prints. What the commands do is not here.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use rollcall::api::crds;
+
+/// Gives people the access their job calls for, and takes it away when the job no longer does.
+#[derive(Debug, Parser)]
+#[command(name = "rollcall", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the definitions of all kinds (CRDs) as one YAML stream, or write them to files.
+    Crds {
+        /// Write one file per kind into this directory, which is made if it is not there, and print nothing.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Crds { dir } => print_crds(dir.as_deref()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rollcall: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_crds(dir: Option<&Path>) -> Result<(), String> {
+    let manifests = crds::manifests().map_err(|error| format!("cannot write the CRDs as YAML: {error}"))?;
+    let Some(dir) = dir else {
+        let documents: Vec<&str> = manifests.iter().map(|(_, yaml)| yaml.as_str()).collect();
+        return match std::io::stdout().write_all(documents.join("---\n").as_bytes()) {
+            // The reader of the pipe has seen enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|error| format!("cannot print: {error}")),
+        };
+    };
+    std::fs::create_dir_all(dir).map_err(|error| format!("cannot make the directory {}: {error}", dir.display()))?;
+    for (name, yaml) in manifests {
+        let path = dir.join(name);
+        std::fs::write(&path, yaml).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(())
+}

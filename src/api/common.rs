@@ -6,11 +6,14 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
+
 /// The name of an object of the same namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 pub struct NameRef {
     /// Name of the object, in this namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::name())]
     pub name: String,
 }
 
@@ -25,17 +28,20 @@ impl NameRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct SecretKeyRef {
     /// Name of the Secret, in this namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::name())]
     pub name: String,
     /// Key in the Secret's data.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::secret_key())]
     pub key: String,
 }
 
 /// A length of time: a whole number and one unit, `s`, `m`, `h` or `d` (`90s`, `12h`, `30d`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Duration(#[schemars(length(max = 10), pattern(r"^[1-9][0-9]{0,7}[smhd]$"))] String);
+#[schemars(extend("x-kubernetes-validations" = rules::duration()))]
+pub struct Duration(#[schemars(length(max = 10))] String);
 
 impl Duration {
     /// A duration as written, such as `90s`; checked when it is read.

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::NameRef;
+use super::rules;
 
 /// One person's facts.
 ///
@@ -25,6 +26,8 @@ use super::common::NameRef;
     namespaced,
     status = "EmployeeStatus",
     derive = "PartialEq",
+    validation = Rule::new("has(self.spec.connectionRef) || !has(self.spec.managerRef) || self.spec.managerRef.name != self.metadata.name")
+        .message("nobody manages themselves: name the manager's Employee in spec.managerRef, or leave it out at the top"),
     selectable = ".spec.workEmail",
     selectable = ".spec.employeeNumber",
     selectable = ".spec.username",
@@ -35,12 +38,15 @@ use super::common::NameRef;
     printcolumn(name = "Granted", type_ = "integer", json_path = ".status.counts.granted"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.counts.pending"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.counts.held"),
-    printcolumn(name = "Next", type_ = "date", json_path = ".status.nextTransition.at"),
+    // Not a date: of a date to come kubectl prints `<invalid>`.
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTransition.at"),
+    printcolumn(name = "What", type_ = "string", json_path = ".status.nextTransition.what", priority = 1),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.counts.failed", priority = 1),
     printcolumn(name = "Title", type_ = "string", json_path = ".spec.jobTitle", priority = 1),
     printcolumn(
         name = "Department",
         type_ = "string",
-        json_path = ".spec.departments[0].path",
+        json_path = ".spec.departments[0].path[-1:]",
         priority = 1
     ),
     printcolumn(name = "Email", type_ = "string", json_path = ".spec.workEmail", priority = 1)
@@ -48,9 +54,11 @@ use super::common::NameRef;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 #[x_kube(
-    validation = Rule::new("!has(self.workEmail) || self.workEmail == self.workEmail.lowerAscii()").message("workEmail must be in lower case, since accounts are matched by it"),
-    validation = Rule::new("has(self.connectionRef) == has(self.source)").message("source is written by the sync of connectionRef: leave out both, or set both"),
-    validation = Rule::new("!has(self.managerRef) || self.managerRef.name.size() > 0").message("managerRef.name must name an Employee of this namespace")
+    validation = Rule::new("has(self.connectionRef) == has(self.source)").message("connectionRef and source are written by the sync of that connection: leave out both"),
+    validation = Rule::new("!has(self.connectionRef) || !has(oldSelf.connectionRef) || self.connectionRef.name == oldSelf.connectionRef.name").message("connectionRef cannot name another connection: delete this Employee and let the other connection's sync make its own"),
+    // What follows holds for people who write, not for what an HR system says.
+    validation = Rule::new("has(self.connectionRef) || has(self.workEmail) || has(self.employeeNumber) || has(self.username)").message("needs at least one of workEmail, employeeNumber and username, since accounts are matched by them"),
+    validation = Rule::new("has(self.connectionRef) || !has(self.workEmail) || self.workEmail.matches('^[^@\\\\s]+@[^@\\\\s]+$')").message("workEmail must be one address, such as ada@acme.example")
 )]
 pub struct EmployeeSpec {
     /// The HRIS connection that this person is mirrored from. Absent for employees kept by hand or in Git.
@@ -62,6 +70,7 @@ pub struct EmployeeSpec {
     /// What deleting this object does to the person's access: `Orphan` (the default) leaves it, `Revoke` takes what
     /// Rollcall granted before the object goes.
     #[serde(default, skip_serializing_if = "DeletionPolicy::is_orphan")]
+    #[schemars(extend("default" = "Orphan"))]
     pub deletion_policy: DeletionPolicy,
     /// The employer's number for this person. It can change: never a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +91,7 @@ pub struct EmployeeSpec {
     /// Work email, in lower case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 254))]
+    #[x_kube(validation = Rule::new("self == self.lowerAscii()").message("must be in lower case, since accounts are matched by it"))]
     pub work_email: Option<String>,
     /// User name in the HRIS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,11 +111,13 @@ pub struct EmployeeSpec {
     pub employment_status: Option<String>,
     /// First day of the current employment, a calendar date (`2026-03-01`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 10), pattern(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    #[schemars(length(max = 10))]
+    #[x_kube(validation = rules::date())]
     pub start_date: Option<String>,
     /// Last day of the employment, a calendar date. It ends when that day ends in the employee's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 10), pattern(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    #[schemars(length(max = 10))]
+    #[x_kube(validation = rules::date())]
     pub termination_date: Option<String>,
     /// The manager's `Employee`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,6 +157,7 @@ pub enum DeletionPolicy {
 }
 
 impl DeletionPolicy {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     fn is_orphan(&self) -> bool {
         *self == Self::Orphan
     }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::NameRef;
+use super::rules;
 
 /// One thing a target can grant: membership of a SCIM group, or a place among a binding's subjects.
 ///
@@ -31,6 +32,7 @@ use super::common::NameRef;
     printcolumn(name = "Holders", type_ = "integer", json_path = ".status.holders"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.pending"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.held"),
+    printcolumn(name = "Remote", type_ = "string", json_path = ".status.remote.id", priority = 1),
     printcolumn(
         name = "Unmanaged",
         type_ = "integer",
@@ -42,10 +44,10 @@ use super::common::NameRef;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("[has(self.scimGroup), has(self.roleBinding), has(self.clusterRoleBinding)].filter(x, x).size() == 1").message("set exactly one of scimGroup, roleBinding and clusterRoleBinding"),
-    validation = Rule::new("self.targetRef == oldSelf.targetRef").message("targetRef cannot change: make a new Entitlement"),
-    validation = Rule::new("has(self.scimGroup) == has(oldSelf.scimGroup) && (!has(self.scimGroup) || self.scimGroup == oldSelf.scimGroup)").message("scimGroup cannot change: make a new Entitlement"),
-    validation = Rule::new("has(self.roleBinding) == has(oldSelf.roleBinding) && (!has(self.roleBinding) || self.roleBinding == oldSelf.roleBinding)").message("roleBinding cannot change: make a new Entitlement"),
-    validation = Rule::new("has(self.clusterRoleBinding) == has(oldSelf.clusterRoleBinding) && (!has(self.clusterRoleBinding) || self.clusterRoleBinding == oldSelf.clusterRoleBinding)").message("clusterRoleBinding cannot change: make a new Entitlement")
+    validation = Rule::new("self.targetRef == oldSelf.targetRef").message("targetRef cannot change: make a new Entitlement, and delete this one"),
+    validation = Rule::new("has(self.scimGroup) == has(oldSelf.scimGroup) && (!has(self.scimGroup) || self.scimGroup == oldSelf.scimGroup)").message("scimGroup cannot change: make a new Entitlement, and delete this one"),
+    validation = Rule::new("has(self.roleBinding) == has(oldSelf.roleBinding) && (!has(self.roleBinding) || self.roleBinding == oldSelf.roleBinding)").message("roleBinding cannot change: make a new Entitlement, and delete this one"),
+    validation = Rule::new("has(self.clusterRoleBinding) == has(oldSelf.clusterRoleBinding) && (!has(self.clusterRoleBinding) || self.clusterRoleBinding == oldSelf.clusterRoleBinding)").message("clusterRoleBinding cannot change: make a new Entitlement, and delete this one")
 )]
 pub struct EntitlementSpec {
     /// The target that grants it.
@@ -68,7 +70,7 @@ pub struct EntitlementSpec {
 /// A SCIM group: exactly one of the two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.displayName) != has(self.id)").message("set exactly one of scimGroup.displayName and scimGroup.id"))]
+#[x_kube(validation = Rule::new("has(self.displayName) != has(self.id)").message("set exactly one of displayName and id"))]
 pub struct ScimGroup {
     /// The group's displayName at the target; it must be the only one of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,13 +88,15 @@ pub struct ScimGroup {
 pub struct RoleBindingIdentity {
     /// Namespace of the RoleBinding. Default: this one. The target's ServiceAccount must be allowed to bind there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::namespace())]
     pub namespace: Option<String>,
     /// The role that its subjects get.
     pub role_ref: RoleRef,
     /// Name of the RoleBinding. Default: `rollcall-` and the role's name. The binding is Rollcall's to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::rbac_name())]
     pub binding_name: Option<String>,
 }
 
@@ -102,7 +106,8 @@ pub struct RoleRef {
     /// `Role` or `ClusterRole`.
     pub kind: RoleKind,
     /// The role's name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::rbac_name())]
     pub name: String,
 }
 
@@ -120,11 +125,13 @@ pub enum RoleKind {
 #[serde(rename_all = "camelCase")]
 pub struct ClusterRoleBindingIdentity {
     /// The ClusterRole that its subjects get.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::rbac_name())]
     pub cluster_role: String,
     /// Name of the ClusterRoleBinding. Default: `rollcall-` and the role's name. The binding is Rollcall's to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::rbac_name())]
     pub binding_name: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Duration, SecretKeyRef};
+use super::rules;
 
 /// One Merge linked account, whose employees are mirrored into `Employee` objects of this namespace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -19,13 +20,20 @@ use super::common::{Duration, SecretKeyRef};
     namespaced,
     status = "HRISConnectionStatus",
     derive = "PartialEq",
-    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name may have at most 63 characters"),
+    validation = Rule::new("self.metadata.name.size() <= 63").message("metadata.name may have at most 63 characters, since it becomes a label: choose a shorter one"),
     printcolumn(name = "Trusted", type_ = "string", json_path = ".status.conditions[?(@.type=='SourceTrusted')].status"),
     printcolumn(name = "Employees", type_ = "integer", json_path = ".status.employees"),
     printcolumn(name = "Last-Trusted", type_ = "date", json_path = ".status.lastTrustedSync"),
-    printcolumn(name = "Why", type_ = "string", json_path = ".status.conditions[?(@.type=='SourceTrusted')].reason", priority = 1)
+    printcolumn(name = "Why", type_ = "string", json_path = ".status.conditions[?(@.type=='SourceTrusted')].reason", priority = 1),
+    printcolumn(name = "Last-Full", type_ = "date", json_path = ".status.lastFullSync", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.apiKeySecretRef.name != self.accountTokenSecretRef.name || self.apiKeySecretRef.key != self.accountTokenSecretRef.key").message("apiKeySecretRef and accountTokenSecretRef name the same key of the same Secret: point apiKeySecretRef at your Merge API key and accountTokenSecretRef at the linked account's token"),
+    validation = Rule::new("!self.departmentGroupTypes.exists(t, t in self.businessUnitGroupTypes)").message("a group type is either a department or a business unit: remove it from departmentGroupTypes or from businessUnitGroupTypes"),
+    validation = rules::sync_intervals()
+)]
 pub struct HRISConnectionSpec {
     /// Where Merge is.
     pub merge: Merge,
@@ -42,14 +50,20 @@ pub struct HRISConnectionSpec {
     /// Group types that are departments, as Merge or the HR system names them. Default `DEPARTMENT`.
     #[serde(default = "default_department_types")]
     #[schemars(length(min = 1, max = 16))]
+    #[x_kube(validation = rules::no_blank())]
     pub department_group_types: Vec<String>,
     /// Group types that are business units. Default `BUSINESS_UNIT`.
     #[serde(default = "default_business_unit_types")]
     #[schemars(length(max = 16))]
+    #[x_kube(validation = rules::no_blank())]
     pub business_unit_group_types: Vec<String>,
     /// The attributes to mirror. Default: all of them. What is not listed never reaches the cluster.
     #[serde(default = "Field::all")]
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(
+        validation = Rule::new("'employmentStatus' in self || 'terminationDate' in self").message("must have employmentStatus or terminationDate: without either nobody is ever seen to leave"),
+        validation = Rule::new("'workEmail' in self || 'employeeNumber' in self || 'username' in self").message("must have workEmail, employeeNumber or username: accounts are matched by them")
+    )]
     pub fields: Vec<Field>,
     /// When an employment ends.
     pub termination: Termination,
@@ -65,14 +79,15 @@ pub struct HRISConnectionSpec {
 /// Where Merge is: exactly one of the two.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.region) != has(self.baseURL)").message("set exactly one of merge.region and merge.baseURL"))]
+#[x_kube(validation = Rule::new("has(self.region) != has(self.baseURL)").message("set exactly one of region and baseURL"))]
 pub struct Merge {
     /// Merge's region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<Region>,
     /// Base URL up to and with `/api/hris/v1`, for another region or a proxy.
     #[serde(default, rename = "baseURL", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512), pattern(r"^https?://[^\s?#]+$"))]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = rules::base_url("https://api.merge.dev/api/hris/v1"))]
     pub base_url: Option<String>,
 }
 
@@ -92,7 +107,8 @@ pub enum Region {
 #[serde(rename_all = "camelCase")]
 pub struct Termination {
     /// IANA zone in which the last day ends, such as `Europe/Berlin`.
-    #[schemars(length(min = 1, max = 64), pattern(r"^[A-Za-z0-9_+/-]+$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::zone())]
     pub default_time_zone: String,
 }
 

@@ -3,6 +3,15 @@
 //! All kinds are namespaced, and a namespace is a tenant: references are objects (`targetRef: {name}`) and never
 //! leave it.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printer column is an attribute with a name and a path of its own"
+)]
+#![expect(
+    clippy::struct_excessive_bools,
+    reason = "what a target can do is one of yes and no each; the derived schema has a copy of the struct"
+)]
+
 pub mod common;
 pub mod conditions;
 pub mod crds;
@@ -10,6 +19,7 @@ pub mod employee;
 pub mod entitlement;
 pub mod hris_connection;
 pub mod policy;
+mod rules;
 pub mod target;
 
 pub use common::{Duration, NameRef, SecretKeyRef};

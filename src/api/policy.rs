@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::Duration;
 use super::employee::Phase;
+use super::rules;
 
 /// The statement that these people should have this access.
 ///
@@ -34,6 +35,7 @@ use super::employee::Phase;
     printcolumn(name = "Granted", type_ = "integer", json_path = ".status.granted"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.pending"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.held"),
+    printcolumn(name = "Failed", type_ = "integer", json_path = ".status.failed", priority = 1),
     printcolumn(
         name = "Would-Grant",
         type_ = "integer",
@@ -54,12 +56,13 @@ pub struct ProvisioningPolicySpec {
     pub mode: Mode,
     /// Which policy's parameters win where several give the same entitlement: the higher number. Default 0.
     #[serde(default, skip_serializing_if = "is_zero")]
-    #[schemars(range(min = -1_000_000, max = 1_000_000))]
+    #[schemars(range(min = -1_000_000, max = 1_000_000), extend("default" = 0))]
     pub priority: i32,
     /// Whom it is for.
     pub selector: Selector,
     /// When in an employment it gives access.
     #[serde(default, skip_serializing_if = "Lifecycle::is_default")]
+    #[schemars(extend("default" = {}))]
     pub lifecycle: Lifecycle,
     /// What it gives.
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -132,11 +135,13 @@ impl GrantingPhase {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct Grant {
     /// Name of the `Entitlement`, in this namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::name())]
     pub name: String,
     /// Values for the entitlement's parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(validation = rules::parameter_names())]
     pub parameters: BTreeMap<String, String>,
 }
 
@@ -144,7 +149,7 @@ pub struct Grant {
 /// any, must match, and none of `not`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.everyone) || has(self.department) || has(self.businessUnit) || has(self.group) || has(self.jobTitle) || has(self.manager) || has(self.workLocation) || has(self.homeLocation) || has(self.employmentType) || has(self.employmentStatus) || has(self.company) || has(self.tenure) || has(self.employees) || has(self.anyOf)").message("selector needs at least one key besides not; to match every employee say everyone: true"))]
+#[x_kube(validation = rules::selector_has_a_key(), validation = rules::everyone_alone())]
 pub struct Selector {
     /// The keys that must all match.
     #[serde(flatten)]
@@ -152,21 +157,22 @@ pub struct Selector {
     /// At least one of these must match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16))]
+    #[x_kube(validation = rules::clauses_have_a_key(), validation = rules::clauses_not_everyone())]
     pub any_of: Vec<Clause>,
     /// None of these may match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16))]
+    #[x_kube(validation = rules::clauses_have_a_key(), validation = rules::clauses_not_everyone())]
     pub not: Vec<Clause>,
 }
 
 /// Keys that must all match; text is compared without regard to case or surrounding space.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("minProperties" = 1))]
 pub struct Clause {
-    /// Everyone; only `true` can be said.
+    /// Everyone; only `true` can be said, at the top of the selector, with `not` beside it at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = [true]))]
+    #[x_kube(validation = rules::only_true())]
     pub everyone: Option<bool>,
     /// In one of these departments, or below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,9 +183,10 @@ pub struct Clause {
     /// In one of these other groups, or below it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupKey>,
-    /// Title, as a glob: `*Engineer*`, `VP ?*`.
+    /// Title, as a glob: `*` is any text, `?` any one character: `*Engineer*`, `VP ?*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::no_blank(), validation = rules::globs())]
     pub job_title: Vec<String>,
     /// Below one of these managers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,21 +200,25 @@ pub struct Clause {
     /// Such as `FULL_TIME`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::no_blank())]
     pub employment_type: Vec<String>,
     /// Such as `ACTIVE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::no_blank())]
     pub employment_status: Vec<String>,
     /// The employing company.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::no_blank())]
     pub company: Vec<String>,
     /// Time since the start date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenure: Option<TenureKey>,
-    /// These people, by employeeNumber or workEmail.
+    /// These people, by `employeeNumber` or `workEmail`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::no_blank())]
     pub employees: Vec<String>,
 }
 
@@ -217,17 +228,20 @@ pub struct GroupKey {
     /// Names of groups. Where a name occurs twice in the tree, say the path: `Sales > EMEA`.
     #[serde(rename = "in")]
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::no_blank())]
     pub any: Vec<String>,
     /// Only the group itself, not those below it. Default false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("default" = false))]
     pub exact: bool,
 }
 
 /// Places in the chain of managers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct ManagerKey {
-    /// Managers, by employeeNumber or workEmail.
+    /// Managers, by `employeeNumber` or `workEmail`.
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::no_blank())]
     pub under: Vec<String>,
     /// How far below: 1 is direct reports. Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -237,30 +251,34 @@ pub struct ManagerKey {
 
 /// A place; keys are ANDed, values ORed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[schemars(extend("minProperties" = 1))]
+#[x_kube(validation = rules::needs_one_of(&["name", "country", "state", "city"]))]
 pub struct LocationKey {
     /// Names of locations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::no_blank())]
     pub name: Vec<String>,
     /// ISO 3166-1 alpha-2 codes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::no_blank())]
     pub country: Vec<String>,
     /// States, provinces or regions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::no_blank())]
     pub state: Vec<String>,
     /// Cities.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rules::no_blank())]
     pub city: Vec<String>,
 }
 
 /// Time since the start date, in whole days of the employee's zone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("minProperties" = 1))]
+#[x_kube(validation = rules::needs_one_of(&["atLeast", "lessThan"]), validation = rules::tenure_in_order())]
 pub struct TenureKey {
     /// At least this long, such as `90d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -314,7 +332,7 @@ pub struct PlanReport {
     pub would_revoke: u32,
     /// At most 20 of them, as `person: +entitlement` or `person: -entitlement`, by Employee name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = 20), inner(length(max = 512)))]
     pub names: Vec<String>,
     /// Digest over all of them, equal for equal plans.
     #[schemars(length(max = 64))]

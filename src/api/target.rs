@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Duration, NameRef, SecretKeyRef};
+use super::rules;
 
 /// One system that holds access: a SCIM service, or this cluster's own RBAC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -27,12 +28,14 @@ use super::common::{Duration, NameRef, SecretKeyRef};
     printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.held.people"),
     printcolumn(name = "Digest", type_ = "string", json_path = ".status.held.digest", priority = 1),
+    printcolumn(name = "Adopt", type_ = "string", json_path = ".spec.adopt", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec.scim.baseURL", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.scim) != has(self.kubernetes)").message("set exactly one of scim and kubernetes"),
-    validation = Rule::new("has(self.scim) == has(oldSelf.scim)").message("the protocol of a TargetSystem cannot change: make a new one"),
+    validation = Rule::new("has(self.scim) == has(oldSelf.scim)").message("the protocol of a TargetSystem cannot change: make a new TargetSystem, and Entitlements that name it"),
     validation = Rule::new("!has(self.kubernetes) || !has(self.account)").message("a kubernetes target has no accounts of its own: leave out account")
 )]
 pub struct TargetSystemSpec {
@@ -69,7 +72,8 @@ fn default_resync() -> Duration {
 pub struct Scim {
     /// Base URL, such as `https://example.com/scim/v2`; `/Users` is appended to it.
     #[serde(rename = "baseURL")]
-    #[schemars(length(min = 1, max = 512), pattern(r"^https?://[^\s?#]+$"))]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = rules::base_url("https://example.com/scim/v2"))]
     pub base_url: String,
     /// The bearer token.
     pub bearer_token_secret_ref: SecretKeyRef,
@@ -95,6 +99,7 @@ pub struct Subject {
     /// Put before it, as the API server's `--oidc-username-prefix` does. Default empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("!self.startsWith('system:')").message("Kubernetes keeps names that start with system: for itself: write the prefix that the API server gives to people"))]
     pub prefix: String,
 }
 
@@ -150,7 +155,7 @@ fn yes() -> bool {
 
 /// What becomes of an account that is no longer needed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[x_kube(validation = Rule::new("!has(self.after) || self.action == 'Delete'").message("after goes with action: Delete only"))]
+#[x_kube(validation = Rule::new("!has(self.after) || self.action == 'Delete'").message("after goes with action: Delete only: remove after, or say action: Delete"))]
 pub struct AccountEnd {
     /// What to do.
     pub action: AccountAction,
@@ -282,6 +287,6 @@ pub struct HeldReport {
     pub budget: u32,
     /// At most 20 of them, as `employee: -entitlement`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = 20), inner(length(max = 512)))]
     pub sample: Vec<String>,
 }
