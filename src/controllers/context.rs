@@ -1,13 +1,14 @@
 //! What every controller shares.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::events::{Recorder as EventRecorder, Reporter};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::audit::Audit;
 use super::connection::Mirrors;
@@ -72,6 +73,8 @@ pub struct Context {
     pub audit: Audit,
     /// Events for people.
     pub events: Events,
+    /// Since when people wait for look-ups, by namespace and name.
+    pub waiting_since: Mutex<HashMap<(String, String), Instant>>,
     /// Wakes employees.
     pub employees: Wake<Employee>,
     /// Wakes policies.
@@ -108,6 +111,7 @@ impl Context {
             desks: Desks::default(),
             releaser: Releaser::default(),
             mirrors: Mirrors::default(),
+            waiting_since: Mutex::default(),
             employees: Wake::default(),
             policies: Wake::default(),
             entitlements: Wake::default(),

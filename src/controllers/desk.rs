@@ -279,6 +279,15 @@ impl Desks {
         }
     }
 
+    /// Takes everything of a person off the desks, as while they are paused; what is being sent is finished.
+    pub fn withdraw(&self, namespace: &str, employee: &str) {
+        for desk in self.of(namespace) {
+            if let Some(known) = desk.state.lock().people.get_mut(employee) {
+                known.jobs.retain(|_, job| job.running);
+            }
+        }
+    }
+
     /// Wakes a person with whom a writer is done for now: at once, or a little later where another target is still at
     /// work, so that one record carries both results.
     pub fn finished(&self, context: &Arc<Context>, namespace: &str, employee: &str) {

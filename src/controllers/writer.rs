@@ -18,7 +18,7 @@ use super::desk::{Desk, HoldersSeen, Job, Resolved};
 use crate::api::conditions::{self, Fact};
 use crate::api::entitlement::RemoteObject;
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
-use crate::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome, RemoteKey};
+use crate::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome};
 use crate::decide::index::Entry;
 use crate::targets::{AccountFacts, Found, Target, TargetError};
 
@@ -195,13 +195,15 @@ impl Writer {
     }
 
     /// Takes jobs that are due off the desk; they are marked as running until an outcome is posted.
-    fn take(&self, limit: usize, wanted: impl Fn(&str, &Job) -> bool) -> Vec<(String, AccountFacts, String, Job)> {
+    fn take(&self, limit: usize, wanted: impl Fn(&Job) -> bool) -> Vec<(String, AccountFacts, String, Job)> {
         let now = Instant::now();
         let mut state = self.desk.state.lock();
         let mut taken = Vec::new();
         for (name, known) in &mut state.people {
+            let made = known.account_id.is_some() || !known.jobs.contains_key(&IntentKey::Account);
             for job in known.jobs.values_mut() {
-                if taken.len() < limit && !job.running && job.due <= now && wanted(name, job) {
+                let ready = !job.running && job.due <= now && (made || !needs_account(&job.intent));
+                if taken.len() < limit && ready && wanted(job) {
                     job.running = true;
                     taken.push((name.clone(), known.facts.clone(), known.digest.clone(), job.clone()));
                 }
@@ -301,7 +303,7 @@ impl Writer {
 
     /// Works on accounts: those being ended, or all others. Returns how many.
     async fn accounts(&self, connection: &Connection, losses: bool) -> Result<usize, Halt> {
-        let jobs = self.take(ROUND, |_, job| {
+        let jobs = self.take(ROUND, |job| {
             matches!(job.intent, Intent::Account { .. }) && job.intent.is_loss() == losses
         });
         let count = jobs.len();
@@ -500,9 +502,8 @@ impl Writer {
         };
         let mut count = 0;
         for object in objects {
-            let jobs = self.take(usize::MAX, |name, job| {
+            let jobs = self.take(usize::MAX, |job| {
                 matches!(&job.intent, Intent::Membership { key, .. } if key.object == object)
-                    && !self.waits_for_account(name, job)
             });
             count += jobs.len();
             if let Err(halt) = self.membership(connection, &object, jobs).await {
@@ -511,11 +512,6 @@ impl Writer {
             }
         }
         Ok(count)
-    }
-
-    /// Whether the account that a grant is for is still being made.
-    fn waits_for_account(&self, _name: &str, _job: &Job) -> bool {
-        false
     }
 
     async fn membership(
@@ -725,6 +721,11 @@ impl Writer {
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
         Ok(())
     }
+}
+
+/// Whether an intent is a grant to an account that is still being made.
+fn needs_account(intent: &Intent) -> bool {
+    matches!(intent, Intent::Membership { hold: true, account_id, .. } if account_id.is_empty())
 }
 
 fn done(id: &str) -> Outcome {

@@ -1,0 +1,164 @@
+//! One person: read, decide, have losses judged, record, hand the acknowledged intents to the writers. Never waits for
+//! an effect.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Namespace as KubeNamespace;
+use kube::Resource;
+use kube::api::Api;
+use kube::core::metadata::PartialObjectMeta;
+use kube::runtime::controller::Action;
+
+use super::context::Context;
+use super::recorder::{self, RecordError};
+use super::report;
+use crate::api::Employee;
+use crate::api::employee::{AccountState, DeletionPolicy, EmployeeStatus, GrantState};
+use crate::decide::guard::Verdict;
+use crate::decide::plan::{Next, next};
+use crate::decide::{Person, resolve};
+
+/// How long a record waits for look-ups, so that one record carries the intents for all targets.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The longest that a timer runs; waking early changes nothing.
+const LONGEST_TIMER: Duration = Duration::from_secs(24 * 3_600);
+
+/// Why a person could not be reconciled.
+#[derive(Debug, thiserror::Error)]
+pub enum EmployeeError {
+    /// The record could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The namespace could not be read.
+    #[error("the namespace could not be read")]
+    Namespace(#[source] Box<kube::Error>),
+}
+
+/// Reconciles one person.
+pub async fn reconcile(object: Arc<PartialObjectMeta<Employee>>, context: Arc<Context>) -> Result<Action, EmployeeError> {
+    let (namespace, name) = report::key(object.meta());
+
+    // 1. A snapshot (pure). Nothing is decided before every store has synced; the last one to do so wakes everybody.
+    let Some(person) = snapshot(&context, &namespace, &name) else { return Ok(Action::await_change()) };
+
+    // 2. The object's own life: a finalizer before anything is recorded, and off again when nothing holds it (IO).
+    if person.deleting && (!person.has_finalizer() || lets_go(&context, &namespace, &person).await?) {
+        if person.has_finalizer() {
+            recorder::remove_finalizer(&context, &namespace, &person).await?;
+        }
+        return Ok(Action::await_change());
+    }
+    if !person.has_finalizer() {
+        recorder::add_finalizer(&context, &namespace, &person).await?;
+        return Ok(Action::requeue(Duration::ZERO));
+    }
+
+    // 3. Decide, with the losses judged by the releaser (pure).
+    let now = Timestamp::now();
+    let sight = context.desks.sight(&context, &namespace, &person);
+    let Some((frozen, next)) = decide(&context, &namespace, &person, &sight, now) else {
+        return Ok(Action::await_change());
+    };
+    if next.unjudged {
+        // The releaser wakes this person when it has judged.
+        context.releaser.mark(&namespace);
+    }
+
+    // 4. What must be seen first is asked for; nothing is recorded meanwhile, unless it cannot wait.
+    context.desks.look(&context, &namespace, &person, &next.look_up, &next.look_at);
+    let looks = next.look_up.len() + next.look_at.len();
+    let patience = context.patience(&namespace, &name, looks > 0);
+    if looks > 0 && sight.outcomes.is_empty() && !takes_away(&person.status, &next.status) && patience < PATIENCE {
+        return Ok(Action::requeue(PATIENCE - patience));
+    }
+
+    // 5. Record, if it differs (IO).
+    let acknowledged = if next.status == person.status {
+        person
+    } else {
+        recorder::record(&context, &namespace, &person, &next.status).await?
+    };
+
+    // 6. Hand over what the acknowledged record means (memory).
+    if frozen {
+        context.desks.withdraw(&namespace, &name);
+    } else {
+        context.desks.submit(&context, &namespace, &acknowledged, &sight.outcomes);
+    }
+
+    // 7. Let go of an object that asked for it, once nothing is left.
+    if acknowledged.deleting && next.empty {
+        recorder::remove_finalizer(&context, &namespace, &acknowledged).await?;
+        return Ok(Action::await_change());
+    }
+    Ok(timer(&acknowledged.status, now))
+}
+
+fn snapshot(context: &Context, namespace: &str, name: &str) -> Option<Person> {
+    let index = context.index.read();
+    if !index.is_synced() {
+        return None;
+    }
+    index.namespace(namespace)?.employees.get(name).map(|person| person.as_ref().clone())
+}
+
+fn decide(
+    context: &Context,
+    namespace: &str,
+    person: &Person,
+    sight: &crate::decide::effect::Sight,
+    now: Timestamp,
+) -> Option<(bool, Next)> {
+    let index = context.index.read();
+    let content = index.namespace(namespace)?;
+    let resolution = resolve(content, person, now);
+    let verdict = |loss: &crate::decide::guard::LossId| -> Verdict { context.releaser.verdict(namespace, loss) };
+    Some((resolution.frozen.is_some(), next(content, person, &resolution, sight, &verdict, now)))
+}
+
+/// Whether a deletion goes ahead at once: it revokes nothing unless the object says so, and a terminating namespace is
+/// never held up.
+async fn lets_go(context: &Context, namespace: &str, person: &Person) -> Result<bool, EmployeeError> {
+    if person.spec.deletion_policy == DeletionPolicy::Orphan {
+        return Ok(true);
+    }
+    let api: Api<KubeNamespace> = Api::all(context.client.clone());
+    let found = api.get_opt(namespace).await.map_err(|error| EmployeeError::Namespace(Box::new(error)))?;
+    Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
+}
+
+/// Whether the next record lets a loss go, which never waits.
+fn takes_away(old: &EmployeeStatus, new: &EmployeeStatus) -> bool {
+    let losing = |status: &EmployeeStatus| {
+        status.entitlements.iter().filter(|record| record.state == GrantState::Revoking).count()
+            + status
+                .accounts
+                .iter()
+                .filter(|record| matches!(record.state, AccountState::Deactivating | AccountState::Deleting))
+                .count()
+    };
+    losing(new) > losing(old)
+}
+
+/// Wakes when time alone changes something.
+fn timer(status: &EmployeeStatus, now: Timestamp) -> Action {
+    let Some(transition) = &status.next_transition else { return Action::await_change() };
+    let wait = Duration::try_from(now.duration_until(transition.at.0)).unwrap_or(Duration::ZERO);
+    Action::requeue(wait.min(LONGEST_TIMER) + Duration::from_millis(100))
+}
+
+impl Context {
+    /// How long a person has been waiting for look-ups.
+    fn patience(&self, namespace: &str, name: &str, waiting: bool) -> Duration {
+        let key = (namespace.to_owned(), name.to_owned());
+        let mut since = self.waiting_since.lock();
+        if waiting {
+            since.entry(key).or_insert_with(Instant::now).elapsed()
+        } else {
+            since.remove(&key);
+            Duration::ZERO
+        }
+    }
+}
