@@ -12,7 +12,7 @@ use crate::targets::TargetError;
 /// What was asked of the API server, and as whom.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct About<'a> {
-    /// The ServiceAccount, `namespace/name`.
+    /// The `ServiceAccount`, `namespace/name`.
     pub account: &'a str,
     /// The verb of RBAC.
     pub verb: &'static str,

@@ -170,7 +170,7 @@ pub(super) fn role_words(role: &RoleRef) -> String {
     format!("{} {}", role.kind, role.name)
 }
 
-/// The user that a subject is, if it is one: groups and ServiceAccounts are nobody's account.
+/// The user that a subject is, if it is one: groups and `ServiceAccounts` are nobody's account.
 pub(super) fn user(subject: &RbacSubject) -> Option<&str> {
     (subject.kind == USER).then_some(subject.name.as_str())
 }

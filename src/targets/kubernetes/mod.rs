@@ -1,6 +1,6 @@
 //! This cluster's RBAC: what is granted is a place among a binding's subjects, and an account is a user name.
 //!
-//! Every call is made as the ServiceAccount that the TargetSystem names, never as the operator: what it may bind is what
+//! Every call is made as the `ServiceAccount` that the `TargetSystem` names, never as the operator: what it may bind is what
 //! any policy can give.
 
 mod errors;
@@ -12,7 +12,6 @@ use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding, RoleRef, Subject};
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -31,19 +30,19 @@ use crate::api::target::Capabilities;
 
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// Whose RBAC, and by which ServiceAccount.
+/// Whose RBAC, and by which `ServiceAccount`.
 pub struct KubernetesOptions {
     /// The cluster's address and CA. Its credentials are not used.
     pub client_config: Config,
-    /// The operator's own client, for TokenRequests only.
+    /// The operator's own client, for `TokenRequests` only.
     pub operator: Client,
-    /// The namespace of the TargetSystem and of the ServiceAccount.
+    /// The namespace of the `TargetSystem` and of the `ServiceAccount`.
     pub namespace: String,
-    /// The ServiceAccount that writes the bindings.
+    /// The `ServiceAccount` that writes the bindings.
     pub service_account: String,
 }
 
-/// This cluster's RBAC, as one ServiceAccount may write it.
+/// This cluster's RBAC, as one `ServiceAccount` may write it.
 pub struct KubernetesTarget {
     session: Session,
     namespace: String,
@@ -113,7 +112,7 @@ impl KubernetesTarget {
         }
     }
 
-    /// Whether an object is there, as far as the ServiceAccount may see: one that it may not read is taken to be.
+    /// Whether an object is there, as far as the `ServiceAccount` may see: one that it may not read is taken to be.
     async fn is_there<K>(&self, api: &Api<K>, name: &str, what: &str) -> Result<bool, TargetError>
     where
         K: Clone + DeserializeOwned + Debug,
@@ -194,36 +193,26 @@ impl KubernetesTarget {
             ..ObjectMeta::default()
         };
         let verb = if seen.is_some() { "patch" } else { "create" };
-        let written = match binding.namespace() {
-            Some(namespace) => {
-                let object = RoleBinding {
-                    metadata,
-                    role_ref: role.clone(),
-                    subjects: Some(subjects),
-                };
-                send(&namespaced(client, namespace), &object, seen.is_some()).await
-            }
-            None => {
-                let object = ClusterRoleBinding {
-                    metadata,
-                    role_ref: role.clone(),
-                    subjects: Some(subjects),
-                };
-                send(&Api::all(client.clone()), &object, seen.is_some()).await
-            }
+        let written = if let Some(namespace) = binding.namespace() {
+            let object = RoleBinding {
+                metadata,
+                role_ref: role.clone(),
+                subjects: Some(subjects),
+            };
+            send(&Api::namespaced(client.clone(), namespace), &object, seen.is_some()).await
+        } else {
+            let object = ClusterRoleBinding {
+                metadata,
+                role_ref: role.clone(),
+                subjects: Some(subjects),
+            };
+            send(&Api::all(client.clone()), &object, seen.is_some()).await
         };
         match written {
             Ok(()) => Ok(()),
             Err(error) => Err(self.failed(verb, &binding.words(), Some(&role), &error).await),
         }
     }
-}
-
-fn namespaced<K>(client: &Client, namespace: &str) -> Api<K>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-{
-    Api::namespaced(client.clone(), namespace)
 }
 
 async fn send<K>(api: &Api<K>, object: &K, exists: bool) -> Result<(), kube::Error>
@@ -243,7 +232,7 @@ where
     }
 }
 
-/// The subjects after a change, or `None` where it changes nothing. Groups, ServiceAccounts and users that are not
+/// The subjects after a change, or `None` where it changes nothing. Groups, `ServiceAccounts` and users that are not
 /// named stay. In one order, so that the same holders are the same text.
 fn changed(seen: &[Subject], add: &BTreeSet<String>, remove: &BTreeSet<String>) -> Option<Vec<Subject>> {
     let held: BTreeSet<&str> = seen.iter().filter_map(user).collect();

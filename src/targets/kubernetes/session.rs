@@ -1,4 +1,4 @@
-//! A client that is a ServiceAccount, by tokens that live an hour.
+//! A client that is a `ServiceAccount`, by tokens that live an hour.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ const SHORTEST_LIFE: u32 = 600;
 /// How much of its life a token is used for, in percent.
 const USED: u32 = 80;
 
-/// Gives clients that are one ServiceAccount and nobody else.
+/// Gives clients that are one `ServiceAccount` and nobody else.
 pub(super) struct Session {
     config: Config,
     operator: Client,
@@ -58,12 +58,12 @@ impl Session {
         }
     }
 
-    /// The ServiceAccount, `namespace/name`.
+    /// The `ServiceAccount`, `namespace/name`.
     pub fn account(&self) -> &str {
         &self.words
     }
 
-    /// A client that is the ServiceAccount. Callers that come while a token is asked for wait for that one.
+    /// A client that is the `ServiceAccount`. Callers that come while a token is asked for wait for that one.
     pub async fn client(&self) -> Result<Client, TargetError> {
         let mut current = self.current.lock().await;
         if let Some(current) = current.as_ref().filter(|current| Instant::now() < current.until) {

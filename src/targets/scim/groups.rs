@@ -79,7 +79,7 @@ impl Batch {
             let members: Vec<Value> = self.add.iter().map(|id| json!({"value": id})).collect();
             operations.push(json!({"op": "add", "path": "members", "value": members}));
         }
-        patch_of(operations)
+        patch_of(&operations)
     }
 }
 
@@ -273,22 +273,21 @@ impl ScimTarget {
             };
             // A request is done whole or not at all (RFC 7644 section 3.5.2), so one removal that is done already, or one
             // account that is gone, refuses everybody's changes. First, what is still to be done?
-            if !looked {
-                looked = true;
-                let (now, _) = self.members(id).await?.ok_or_else(gone)?;
-                let now: BTreeSet<String> = now.into_keys().collect();
-                let mut less = false;
-                waiting.push_front(batch);
-                for batch in &mut waiting {
-                    less |= batch.drop_done(&now);
-                }
-                waiting.retain(|batch| batch.len() > 0);
-                if less {
-                    continue;
-                }
-                let Some(batch) = waiting.pop_front() else { continue };
+            if looked {
                 split(batch, refusal, &mut waiting, &mut splits, &mut refused);
-            } else {
+                continue;
+            }
+            looked = true;
+            let (now, _) = self.members(id).await?.ok_or_else(gone)?;
+            let now: BTreeSet<String> = now.into_keys().collect();
+            waiting.push_front(batch);
+            let mut less = false;
+            for batch in &mut waiting {
+                less |= batch.drop_done(&now);
+            }
+            waiting.retain(|batch| batch.len() > 0);
+            // Where that was not it, whose change is it?
+            if !less && let Some(batch) = waiting.pop_front() {
                 split(batch, refusal, &mut waiting, &mut splits, &mut refused);
             }
         }
@@ -341,7 +340,7 @@ impl ScimTarget {
     }
 }
 
-/// Then, whose change is it? Halves until it stands alone.
+/// Halves a refused batch, until the change that is at fault stands alone.
 fn split(
     batch: Batch,
     refusal: Refusal,

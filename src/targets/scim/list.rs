@@ -47,16 +47,14 @@ impl Client {
             }
             let before = seen.len();
             for record in records {
-                match text(&record, "id") {
-                    Some(id) => {
-                        if seen.insert(id) && keep(&record) {
-                            kept.push(record);
-                        }
-                    }
-                    None if keep(&record) => {
+                let Some(id) = text(&record, "id") else {
+                    if keep(&record) {
                         return Err(TargetError::Malformed(format!("a matching {} without an id", search.what)).into());
                     }
-                    None => {}
+                    continue;
+                };
+                if seen.insert(id) && keep(&record) {
+                    kept.push(record);
                 }
             }
             let known = seen.len();

@@ -3,6 +3,7 @@
 //! Records are read as JSON objects and not as types of the schema: a PUT must give back what is not ours (extensions
 //! included), and one odd attribute of one record must not make all the others unreadable.
 
+mod accounts;
 mod client;
 mod errors;
 mod groups;

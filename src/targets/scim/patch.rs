@@ -30,15 +30,15 @@ impl Change {
 /// them. A path also leaves no doubt about what becomes of the other parts of `name`: a service that reads the object
 /// without path as a whole replaces it whole.
 pub(super) fn patch_body(changes: &[Change]) -> Value {
-    let operations = changes
+    let operations: Vec<Value> = changes
         .iter()
         .map(|Change { path, value }| json!({"op": "replace", "path": path, "value": value}))
         .collect();
-    patch_of(operations)
+    patch_of(&operations)
 }
 
 /// A `PatchOp` of these operations (RFC 7644 section 3.5.2).
-pub(super) fn patch_of(operations: Vec<Value>) -> Value {
+pub(super) fn patch_of(operations: &[Value]) -> Value {
     json!({"schemas": [PATCH_SCHEMA], "Operations": operations})
 }
 
