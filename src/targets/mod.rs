@@ -111,7 +111,7 @@ pub enum TargetError {
     /// It refuses our credentials (401, 403). Concerns the whole target.
     #[error("refuses the credentials: {0}")]
     Unauthorized(String),
-    /// A Secret or ServiceAccount that the target needs is missing. Concerns the whole target.
+    /// A Secret or `ServiceAccount` that the target needs is missing. Concerns the whole target.
     #[error("{0}")]
     Misconfigured(String),
     /// It asks us to slow down (429, 503 with Retry-After). Concerns the whole target.
