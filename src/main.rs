@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rollcall::api::crds;
+use rollcall::runtime::{self, RunOptions};
 
 /// Gives people the access their job calls for, and takes it away when the job no longer does.
 #[derive(Debug, Parser)]
@@ -23,11 +24,14 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Run the operator.
+    Run(RunOptions),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Crds { dir } => print_crds(dir.as_deref()),
+        Command::Run(options) => operate(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,4 +58,23 @@ fn print_crds(dir: Option<&Path>) -> Result<(), String> {
         std::fs::write(&path, yaml).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(())
+}
+
+fn operate(options: RunOptions) -> Result<(), String> {
+    runtime::telemetry::start(options.log_format, &options.log)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start threads: {error}"))?;
+    runtime
+        .block_on(runtime::run(options))
+        .map_err(|error| sentence(&error))
+}
+
+/// An error with all its causes.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

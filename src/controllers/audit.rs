@@ -58,12 +58,14 @@ impl Audit {
 
     /// Writes a line whole, or logs that it could not.
     pub fn write(&self, line: &AuditLine<'_>) {
-        let written = serde_json::to_vec(line).map_err(std::io::Error::from).and_then(|mut bytes| {
-            bytes.push(b'\n');
-            let mut sink = self.0.lock();
-            sink.write_all(&bytes)?;
-            sink.flush()
-        });
+        let written = serde_json::to_vec(line)
+            .map_err(std::io::Error::from)
+            .and_then(|mut bytes| {
+                bytes.push(b'\n');
+                let mut sink = self.0.lock();
+                sink.write_all(&bytes)?;
+                sink.flush()
+            });
         if let Err(error) = written {
             tracing::error!(%error, effect = line.effect, employee = line.employee, "an audit line could not be written");
         }

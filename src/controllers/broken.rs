@@ -23,11 +23,18 @@ where
     let namespace = metadata.namespace.clone().unwrap_or_default();
     let api: Api<DynamicObject> =
         Api::namespaced_with(context.client.clone(), &namespace, &ApiResource::erase::<K>(&()));
-    let Some(object) = api.get_opt(&name).await.map_err(|error| api_error(&name, error))? else { return Ok(()) };
+    let Some(object) = api.get_opt(&name).await.map_err(|error| api_error(&name, error))? else {
+        return Ok(());
+    };
     let conditions = object.data.pointer("/status/conditions").cloned().unwrap_or_default();
     let mut conditions: Vec<Condition> = serde_json::from_value(conditions).unwrap_or_default();
     let before = conditions.clone();
-    let news = set_all(&mut conditions, std::slice::from_ref(fact), metadata.generation, Timestamp::now());
+    let news = set_all(
+        &mut conditions,
+        std::slice::from_ref(fact),
+        metadata.generation,
+        Timestamp::now(),
+    );
     if conditions == before {
         return Ok(());
     }
@@ -37,7 +44,12 @@ where
         "metadata": { "resourceVersion": object.metadata.resource_version },
         "status": { "conditions": conditions },
     });
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    api.patch_status(&name, &params, &Patch::Merge(patch)).await.map_err(|error| api_error(&name, error))?;
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch_status(&name, &params, &Patch::Merge(patch))
+        .await
+        .map_err(|error| api_error(&name, error))?;
     Ok(())
 }

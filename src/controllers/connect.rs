@@ -10,24 +10,30 @@ use crate::targets::scim::{ScimOptions, ScimTarget};
 use crate::targets::{Target, TargetError};
 
 /// Makes the target that `system` describes.
-pub async fn connect(context: &Context, namespace: &str, system: &TargetSystem) -> Result<Arc<dyn Target>, TargetError> {
+pub async fn connect(
+    context: &Context,
+    namespace: &str,
+    system: &TargetSystem,
+) -> Result<Arc<dyn Target>, TargetError> {
     if let Some(scim) = &system.spec.scim {
-        let token = secrets::read(&context.client, namespace, &scim.bearer_token_secret_ref).await.map_err(|error| {
-            match error {
+        let token = secrets::read(&context.client, namespace, &scim.bearer_token_secret_ref)
+            .await
+            .map_err(|error| match error {
                 SecretError::Missing(why) => TargetError::Misconfigured(why),
                 SecretError::Unreadable(why) => TargetError::Unreachable(why),
-            }
-        })?;
+            })?;
         return Ok(Arc::new(ScimTarget::new(&ScimOptions::new(&scim.base_url, token))?));
     }
     if let Some(kubernetes) = &system.spec.kubernetes {
         let options = KubernetesOptions {
-            cluster: context.cluster.clone(),
+            client_config: context.cluster.clone(),
             operator: context.client.clone(),
             namespace: namespace.to_owned(),
             service_account: kubernetes.service_account_ref.name.clone(),
         };
         return Ok(Arc::new(KubernetesTarget::new(options)));
     }
-    Err(TargetError::Misconfigured("spec has neither scim nor kubernetes: set one".to_owned()))
+    Err(TargetError::Misconfigured(
+        "spec has neither scim nor kubernetes: set one".to_owned(),
+    ))
 }

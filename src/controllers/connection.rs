@@ -51,7 +51,13 @@ struct Mirror {
 impl Mirror {
     fn new(generation: Option<i64>) -> Self {
         let now = Instant::now();
-        Self { generation, book: Book::default(), watermark: None, full_due: now, due: now }
+        Self {
+            generation,
+            book: Book::default(),
+            watermark: None,
+            full_due: now,
+            due: now,
+        }
     }
 }
 
@@ -74,15 +80,21 @@ pub async fn reconcile(
         if !index.is_synced() {
             return Ok(Action::await_change());
         }
-        index.namespace(&namespace).and_then(|content| content.connections.get(&name).cloned())
+        index
+            .namespace(&namespace)
+            .and_then(|content| content.connections.get(&name).cloned())
     };
     let connection = match entry {
         Some(Entry::Readable(connection)) => connection,
         Some(Entry::Broken { error, .. }) => {
-            let fact = Fact::no(conditions::READY, conditions::INVALID, format!(
-                "The connection cannot be read, so that its employees stay as they are: {error}. Apply it anew as the \
+            let fact = Fact::no(
+                conditions::READY,
+                conditions::INVALID,
+                format!(
+                    "The connection cannot be read, so that its employees stay as they are: {error}. Apply it anew as the \
                  installed CRD describes it."
-            ));
+                ),
+            );
             broken::say::<HRISConnection>(&context, object.meta(), &fact).await?;
             return Ok(Action::await_change());
         }
@@ -96,7 +108,9 @@ pub async fn reconcile(
     let key = (namespace.clone(), name.clone());
     let mut mirror = {
         let mut mirrors = context.mirrors.0.lock();
-        let mirror = mirrors.remove(&key).filter(|mirror| mirror.generation == connection.metadata.generation);
+        let mirror = mirrors
+            .remove(&key)
+            .filter(|mirror| mirror.generation == connection.metadata.generation);
         mirror.unwrap_or_else(|| Mirror::new(connection.metadata.generation))
     };
     let wait = mirror.due.saturating_duration_since(Instant::now());
@@ -125,13 +139,25 @@ async fn sync(
     let spec = &connection.spec;
     let name = connection.name_any();
     let client = client(context, namespace, connection).await?;
-    let kind = if mirror.full_due <= Instant::now() { SyncKind::Full } else { SyncKind::Incremental };
+    let kind = if mirror.full_due <= Instant::now() {
+        SyncKind::Full
+    } else {
+        SyncKind::Incremental
+    };
     let mirrored = {
         let index = context.index.read();
         let people = people_of(&index, namespace, &name);
-        people.iter().filter(|person| state(person) != Some(SourceState::Deleted)).count()
+        people
+            .iter()
+            .filter(|person| state(person) != Some(SourceState::Deleted))
+            .count()
     };
-    let request = ReadRequest { kind, watermark: mirror.watermark, mirrored, fields: &spec.fields };
+    let request = ReadRequest {
+        kind,
+        watermark: mirror.watermark,
+        mirrored,
+        fields: &spec.fields,
+    };
     let read = read_all(&client, &mirror.book, &request).await?;
 
     let now = Timestamp::now();
@@ -141,10 +167,9 @@ async fn sync(
         let people: Vec<&Person> = people.iter().map(AsRef::as_ref).collect();
         diff(&name, spec, &read.book, read.kind, &people, now)
     };
-    let failed = write(context, namespace, &diff).await;
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let report = SyncReport {
-        finished_at: Some(Time(Timestamp::now())),
+    let mut report = SyncReport {
+        finished_at: None,
         kind: read.kind,
         pages: read.pages,
         created: count(diff.creates.len()),
@@ -152,6 +177,8 @@ async fn sync(
         unchanged: count(diff.unchanged),
         departed: count(diff.departed),
     };
+    let failed = write(context, namespace, diff).await;
+    report.finished_at = Some(Time(Timestamp::now()));
     // What could not be written is found again: the next diff is against the Employees themselves.
     mirror.book = read.book;
     mirror.watermark = read.watermark;
@@ -162,9 +189,18 @@ async fn sync(
 }
 
 fn people_of(index: &crate::decide::Index, namespace: &str, connection: &str) -> Vec<Arc<Person>> {
-    let people = index.namespace(namespace).into_iter().flat_map(|content| content.employees.values());
+    let people = index
+        .namespace(namespace)
+        .into_iter()
+        .flat_map(|content| content.employees.values());
     people
-        .filter(|person| person.spec.connection_ref.as_ref().is_some_and(|reference| reference.name == connection))
+        .filter(|person| {
+            person
+                .spec
+                .connection_ref
+                .as_ref()
+                .is_some_and(|reference| reference.name == connection)
+        })
         .cloned()
         .collect()
 }
@@ -180,29 +216,47 @@ async fn client(context: &Context, namespace: &str, connection: &HRISConnection)
             SecretError::Missing(_) => conditions::SECRET_MISSING,
             SecretError::Unreadable(_) => conditions::UNREACHABLE,
         };
-        Distrust { reason, message: format!("{error}. Nothing was changed.") }
+        Distrust {
+            reason,
+            message: format!("{error}. Nothing was changed."),
+        }
     };
-    let api_key = secrets::read(&context.client, namespace, &spec.api_key_secret_ref).await.map_err(unreadable)?;
-    let token = secrets::read(&context.client, namespace, &spec.account_token_secret_ref).await.map_err(unreadable)?;
+    let api_key = secrets::read(&context.client, namespace, &spec.api_key_secret_ref)
+        .await
+        .map_err(unreadable)?;
+    let token = secrets::read(&context.client, namespace, &spec.account_token_secret_ref)
+        .await
+        .map_err(unreadable)?;
     let mut options = ClientOptions::new(base_url(&spec.merge), api_key, token);
     options.requests_per_minute = spec.requests_per_minute;
     MergeClient::new(&options).map_err(Distrust::from)
 }
 
 /// Writes the diff. Returns what the first failure said, where there was one.
-async fn write(context: &Arc<Context>, namespace: &str, diff: &Diff) -> Option<String> {
-    let creates = diff.creates.iter().map(|(name, spec)| (name, spec, true));
-    let updates = diff.updates.iter().map(|(name, spec)| (name, spec, false));
+async fn write(context: &Arc<Context>, namespace: &str, diff: Diff) -> Option<String> {
+    let creates = diff.creates.into_iter().map(|(name, spec)| (name, spec, true));
+    let updates = diff.updates.into_iter().map(|(name, spec)| (name, spec, false));
     let results: Vec<Result<(), RecordError>> = stream::iter(creates.chain(updates))
-        .map(|(name, spec, new)| async move {
-            if new { create(context, namespace, name, spec).await } else { update(context, namespace, name, spec).await }
+        .map(|(name, spec, new)| {
+            let (context, namespace) = (context.clone(), namespace.to_owned());
+            async move {
+                if new {
+                    create(&context, &namespace, &name, &spec).await
+                } else {
+                    update(&context, &namespace, &name, &spec).await
+                }
+            }
         })
         .buffer_unordered(WRITES)
         .collect()
         .await;
     let mut first = None;
     for error in results.into_iter().filter_map(Result::err) {
-        tracing::warn!(namespace, error = &error as &dyn std::error::Error, "an Employee could not be written");
+        tracing::warn!(
+            namespace,
+            error = &error as &dyn std::error::Error,
+            "an Employee could not be written"
+        );
         first.get_or_insert_with(|| match &error {
             RecordError::Api(what, cause) => format!("{what}: {cause}"),
             other => other.to_string(),
@@ -221,8 +275,14 @@ async fn create(context: &Context, namespace: &str, name: &str, spec: &EmployeeS
         ..ObjectMeta::default()
     };
     let api: Api<Employee> = Api::namespaced(context.client.clone(), namespace);
-    let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-    let created = api.create(&params, &employee).await.map_err(|error| api_error(name, error))?;
+    let params = PostParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PostParams::default()
+    };
+    let created = api
+        .create(&params, &employee)
+        .await
+        .map_err(|error| api_error(name, error))?;
     super::feed::overlay(context, created);
     Ok(())
 }
@@ -231,16 +291,24 @@ async fn update(context: &Context, namespace: &str, name: &str, spec: &EmployeeS
     may_act(context)?;
     let version = {
         let index = context.index.read();
-        let person = index.namespace(namespace).and_then(|content| content.employees.get(name));
+        let person = index
+            .namespace(namespace)
+            .and_then(|content| content.employees.get(name));
         person.map(|person| person.resource_version.clone())
     };
     // Gone since the diff: the next sync decides anew.
     let Some(version) = version else { return Ok(()) };
     let value = serde_json::to_value(spec).map_err(|error| RecordError::Json(name.to_owned(), error))?;
     let patch = Patch::<()>::Json(versioned(&version, "/spec", value));
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     let api: Api<Employee> = Api::namespaced(context.client.clone(), namespace);
-    let updated = api.patch(name, &params, &patch).await.map_err(|error| api_error(name, error))?;
+    let updated = api
+        .patch(name, &params, &patch)
+        .await
+        .map_err(|error| api_error(name, error))?;
     super::feed::overlay(context, updated);
     Ok(())
 }
@@ -257,27 +325,45 @@ async fn say(
     // The newest status, not the one from before the sync.
     let (mut status, version, employees): (HRISConnectionStatus, _, _) = {
         let index = context.index.read();
-        let Some(content) = index.namespace(namespace) else { return Ok(()) };
-        let Some(current) = content.connections.get(&name).and_then(Entry::readable) else { return Ok(()) };
+        let Some(content) = index.namespace(namespace) else {
+            return Ok(());
+        };
+        let Some(current) = content.connections.get(&name).and_then(Entry::readable) else {
+            return Ok(());
+        };
         let people = people_of(&index, namespace, &name).len();
-        (current.status.clone().unwrap_or_default(), current.resource_version().unwrap_or_default(), people)
+        (
+            current.status.clone().unwrap_or_default(),
+            current.resource_version().unwrap_or_default(),
+            people,
+        )
     };
     let zone = &connection.spec.termination.default_time_zone;
     let ready = if jiff::tz::TimeZone::get(zone).is_err() {
-        Fact::no(conditions::READY, conditions::INVALID, format!(
-            "termination.defaultTimeZone {zone} is no IANA time zone: write one such as Europe/Berlin. Until then a last day \
+        Fact::no(
+            conditions::READY,
+            conditions::INVALID,
+            format!(
+                "termination.defaultTimeZone {zone} is no IANA time zone: write one such as Europe/Berlin. Until then a last day \
              ends when it has ended everywhere."
-        ))
+            ),
+        )
     } else {
         Fact::yes(conditions::READY, conditions::ACCEPTED, "Accepted.")
     };
     let trusted = match &outcome {
-        Ok(Synced { failed: None, .. }) => {
-            Fact::yes(conditions::SOURCE_TRUSTED, conditions::AS_EXPECTED, "The last read was whole, and is mirrored.")
-        }
-        Ok(Synced { failed: Some(why), .. }) => Fact::yes(conditions::SOURCE_TRUSTED, "PartlyWritten", format!(
-            "The last read was whole, but not every Employee could be written: {why}. The rest is tried again."
-        )),
+        Ok(Synced { failed: None, .. }) => Fact::yes(
+            conditions::SOURCE_TRUSTED,
+            conditions::AS_EXPECTED,
+            "The last read was whole, and is mirrored.",
+        ),
+        Ok(Synced { failed: Some(why), .. }) => Fact::yes(
+            conditions::SOURCE_TRUSTED,
+            "PartlyWritten",
+            format!(
+                "The last read was whole, but not every Employee could be written: {why}. The rest is tried again."
+            ),
+        ),
         Err(distrust) => Fact::no(conditions::SOURCE_TRUSTED, distrust.reason, distrust.message.clone()),
     };
     status.observed_generation = generation;

@@ -51,7 +51,6 @@ pub struct Settings {
 }
 
 /// What every controller shares.
-#[derive(Debug)]
 pub struct Context {
     /// The API server, as the operator.
     pub client: Client,
@@ -72,7 +71,7 @@ pub struct Context {
     /// One line for every effect.
     pub audit: Audit,
     /// Events for people.
-    pub events: Events,
+    pub events: EventRecorder,
     /// Since when people wait for look-ups, by namespace and name.
     pub waiting_since: Mutex<HashMap<(String, String), Instant>>,
     /// Wakes employees.
@@ -87,21 +86,22 @@ pub struct Context {
     pub connections: Wake<HRISConnection>,
 }
 
-/// Publishes Events.
-pub struct Events(pub EventRecorder);
-
-impl std::fmt::Debug for Events {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Events")
-    }
-}
-
 impl Context {
     /// A context for one life of the leader.
-    pub fn new(client: Client, cluster: kube::Config, settings: Settings, gate: Arc<Gate>, audit: Audit, identity: String) -> Self {
-        let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(identity) };
+    pub fn new(
+        client: Client,
+        cluster: kube::Config,
+        settings: Settings,
+        gate: Arc<Gate>,
+        audit: Audit,
+        identity: String,
+    ) -> Self {
+        let reporter = Reporter {
+            controller: MANAGER.to_owned(),
+            instance: Some(identity),
+        };
         Self {
-            events: Events(EventRecorder::new(client.clone(), reporter)),
+            events: EventRecorder::new(client.clone(), reporter),
             client,
             cluster,
             settings,
@@ -123,7 +123,11 @@ impl Context {
     /// Wakes every employee of a namespace, as when a policy changed.
     pub fn wake_everybody(&self, namespace: &str) {
         let index = self.index.read();
-        for name in index.namespace(namespace).into_iter().flat_map(|content| content.employees.keys()) {
+        for name in index
+            .namespace(namespace)
+            .into_iter()
+            .flat_map(|content| content.employees.keys())
+        {
             self.employees.wake(namespace, name);
         }
     }

@@ -17,9 +17,7 @@ use crate::api::employee::{Cause, EmployeeStatus};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::Capabilities;
 use crate::decide::Person;
-use crate::decide::effect::{
-    AccountSight, Intent, IntentKey, Outcome, RemoteKey, Sight, attributes_digest, intents,
-};
+use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey, Sight, attributes_digest, intents};
 use crate::decide::losses::{Named, account_name};
 use crate::targets::{AccountFacts, Found, Holders};
 
@@ -146,7 +144,13 @@ impl Desks {
         if let Some(desk) = self.0.read().get(&key) {
             return Some(desk.clone());
         }
-        context.index.read().namespace(namespace)?.targets.get(target)?.readable()?;
+        context
+            .index
+            .read()
+            .namespace(namespace)?
+            .targets
+            .get(target)?
+            .readable()?;
         let mut desks = self.0.write();
         let desk = desks.entry(key).or_insert_with(|| {
             let desk = Arc::new(Desk {
@@ -178,7 +182,12 @@ impl Desks {
     }
 
     fn of(&self, namespace: &str) -> Vec<Arc<Desk>> {
-        self.0.read().values().filter(|desk| desk.namespace == namespace).cloned().collect()
+        self.0
+            .read()
+            .values()
+            .filter(|desk| desk.namespace == namespace)
+            .cloned()
+            .collect()
     }
 
     /// Forgets a person whose Employee is gone.
@@ -216,8 +225,14 @@ impl Desks {
             }
             let Some(account) = account else { continue };
             for (object, seen) in &state.holders {
-                let key = RemoteKey { target: desk.target.clone(), object: object.clone() };
-                let holds = seen.holders.as_ref().is_some_and(|holders| holders.ids.contains(&account));
+                let key = RemoteKey {
+                    target: desk.target.clone(),
+                    object: object.clone(),
+                };
+                let holds = seen
+                    .holders
+                    .as_ref()
+                    .is_some_and(|holders| holders.ids.contains(&account));
                 sight.holds.insert(key, holds);
             }
         }
@@ -234,7 +249,9 @@ impl Desks {
         look_at: &BTreeSet<RemoteKey>,
     ) {
         for target in look_up {
-            let Some(desk) = self.open(context, namespace, target) else { continue };
+            let Some(desk) = self.open(context, namespace, target) else {
+                continue;
+            };
             let mut state = desk.state.lock();
             let known = state.people.entry(person.name.clone()).or_default();
             known.refresh(namespace, person);
@@ -243,21 +260,22 @@ impl Desks {
             desk.news.notify_one();
         }
         for key in look_at {
-            let Some(desk) = self.open(context, namespace, &key.target) else { continue };
-            desk.state.lock().look_at.entry(key.object.clone()).or_default().insert(person.name.clone());
+            let Some(desk) = self.open(context, namespace, &key.target) else {
+                continue;
+            };
+            desk.state
+                .lock()
+                .look_at
+                .entry(key.object.clone())
+                .or_default()
+                .insert(person.name.clone());
             desk.news.notify_one();
         }
     }
 
     /// Puts the intents of an acknowledged record on the desks, and takes off what it no longer means. `consumed` are
     /// the outcomes that the record has taken in.
-    pub fn submit(
-        &self,
-        context: &Arc<Context>,
-        namespace: &str,
-        person: &Person,
-        consumed: &[(Intent, Outcome)],
-    ) {
+    pub fn submit(&self, context: &Arc<Context>, namespace: &str, person: &Person, consumed: &[(Intent, Outcome)]) {
         let mut by_target: BTreeMap<String, Vec<Intent>> = BTreeMap::new();
         for intent in intents(&person.status.accounts, &person.status.entitlements) {
             by_target.entry(intent.target().to_owned()).or_default().push(intent);
@@ -266,7 +284,9 @@ impl Desks {
             by_target.entry(desk.target.clone()).or_default();
         }
         for (target, meant) in by_target {
-            let Some(desk) = self.open(context, namespace, &target) else { continue };
+            let Some(desk) = self.open(context, namespace, &target) else {
+                continue;
+            };
             let mut state = desk.state.lock();
             if meant.is_empty() && !state.people.contains_key(&person.name) {
                 continue;
@@ -341,12 +361,21 @@ impl PersonDesk {
         let now = Instant::now();
         for intent in meant {
             // Done, and not yet recorded.
-            let done = |(known, outcome): &(Intent, Outcome)| *known == intent && matches!(outcome, Outcome::Done { .. });
+            let done =
+                |(known, outcome): &(Intent, Outcome)| *known == intent && matches!(outcome, Outcome::Done { .. });
             if self.outcomes.iter().any(done) {
                 continue;
             }
             let note = note(status, &intent);
-            let job = Job { intent, due: now, since: now, tries: 0, running: false, said: None, note };
+            let job = Job {
+                intent,
+                due: now,
+                since: now,
+                tries: 0,
+                running: false,
+                said: None,
+                note,
+            };
             match self.jobs.get_mut(&job.intent.key()) {
                 Some(old) if old.intent == job.intent => {}
                 // What is being sent is finished first; its outcome no longer fits, and the intent comes again.
@@ -363,7 +392,11 @@ impl PersonDesk {
 fn note(status: &EmployeeStatus, intent: &Intent) -> Note {
     match intent {
         Intent::Account { target, .. } => Note {
-            cause: status.accounts.iter().find(|record| record.target == *target).and_then(|record| record.cause),
+            cause: status
+                .accounts
+                .iter()
+                .find(|record| record.target == *target)
+                .and_then(|record| record.cause),
             ..Note::default()
         },
         Intent::Membership { key, account_id, .. } => status

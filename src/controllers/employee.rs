@@ -37,11 +37,16 @@ pub enum EmployeeError {
 }
 
 /// Reconciles one person.
-pub async fn reconcile(object: Arc<PartialObjectMeta<Employee>>, context: Arc<Context>) -> Result<Action, EmployeeError> {
+pub async fn reconcile(
+    object: Arc<PartialObjectMeta<Employee>>,
+    context: Arc<Context>,
+) -> Result<Action, EmployeeError> {
     let (namespace, name) = report::key(object.meta());
 
     // 1. A snapshot (pure). Nothing is decided before every store has synced; the last one to do so wakes everybody.
-    let Some(person) = snapshot(&context, &namespace, &name) else { return Ok(Action::await_change()) };
+    let Some(person) = snapshot(&context, &namespace, &name) else {
+        return Ok(Action::await_change());
+    };
 
     // 2. The object's own life: a finalizer before anything is recorded, and off again when nothing holds it (IO).
     if person.deleting && (!person.has_finalizer() || lets_go(&context, &namespace, &person).await?) {
@@ -67,7 +72,9 @@ pub async fn reconcile(object: Arc<PartialObjectMeta<Employee>>, context: Arc<Co
     }
 
     // 4. What must be seen first is asked for; nothing is recorded meanwhile, unless it cannot wait.
-    context.desks.look(&context, &namespace, &person, &next.look_up, &next.look_at);
+    context
+        .desks
+        .look(&context, &namespace, &person, &next.look_up, &next.look_at);
     let looks = next.look_up.len() + next.look_at.len();
     let patience = context.patience(&namespace, &name, looks > 0);
     if looks > 0 && sight.outcomes.is_empty() && !takes_away(&person.status, &next.status) && patience < PATIENCE {
@@ -85,7 +92,9 @@ pub async fn reconcile(object: Arc<PartialObjectMeta<Employee>>, context: Arc<Co
     if frozen {
         context.desks.withdraw(&namespace, &name);
     } else {
-        context.desks.submit(&context, &namespace, &acknowledged, &sight.outcomes);
+        context
+            .desks
+            .submit(&context, &namespace, &acknowledged, &sight.outcomes);
     }
 
     // 7. Let go of an object that asked for it, once nothing is left.
@@ -101,7 +110,11 @@ fn snapshot(context: &Context, namespace: &str, name: &str) -> Option<Person> {
     if !index.is_synced() {
         return None;
     }
-    index.namespace(namespace)?.employees.get(name).map(|person| person.as_ref().clone())
+    index
+        .namespace(namespace)?
+        .employees
+        .get(name)
+        .map(|person| person.as_ref().clone())
 }
 
 fn decide(
@@ -115,7 +128,10 @@ fn decide(
     let content = index.namespace(namespace)?;
     let resolution = resolve(content, person, now);
     let verdict = |loss: &crate::decide::guard::LossId| -> Verdict { context.releaser.verdict(namespace, loss) };
-    Some((resolution.frozen.is_some(), next(content, person, &resolution, sight, &verdict, now)))
+    Some((
+        resolution.frozen.is_some(),
+        next(content, person, &resolution, sight, &verdict, now),
+    ))
 }
 
 /// Whether a deletion goes ahead at once: it revokes nothing unless the object says so, and a terminating namespace is
@@ -125,14 +141,21 @@ async fn lets_go(context: &Context, namespace: &str, person: &Person) -> Result<
         return Ok(true);
     }
     let api: Api<KubeNamespace> = Api::all(context.client.clone());
-    let found = api.get_opt(namespace).await.map_err(|error| EmployeeError::Namespace(Box::new(error)))?;
+    let found = api
+        .get_opt(namespace)
+        .await
+        .map_err(|error| EmployeeError::Namespace(Box::new(error)))?;
     Ok(found.is_none_or(|namespace| namespace.metadata.deletion_timestamp.is_some()))
 }
 
 /// Whether the next record lets a loss go, which never waits.
 fn takes_away(old: &EmployeeStatus, new: &EmployeeStatus) -> bool {
     let losing = |status: &EmployeeStatus| {
-        status.entitlements.iter().filter(|record| record.state == GrantState::Revoking).count()
+        status
+            .entitlements
+            .iter()
+            .filter(|record| record.state == GrantState::Revoking)
+            .count()
             + status
                 .accounts
                 .iter()
@@ -144,7 +167,9 @@ fn takes_away(old: &EmployeeStatus, new: &EmployeeStatus) -> bool {
 
 /// Wakes when time alone changes something.
 fn timer(status: &EmployeeStatus, now: Timestamp) -> Action {
-    let Some(transition) = &status.next_transition else { return Action::await_change() };
+    let Some(transition) = &status.next_transition else {
+        return Action::await_change();
+    };
     let wait = Duration::try_from(now.duration_until(transition.at.0)).unwrap_or(Duration::ZERO);
     Action::requeue(wait.min(LONGEST_TIMER) + Duration::from_millis(100))
 }

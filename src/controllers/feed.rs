@@ -17,7 +17,13 @@ use crate::decide::index::{Change, Indexed, Kind};
 
 /// The kinds that have a feed.
 pub trait Fed:
-    Indexed + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Debug + Send + Sync + 'static
+    Indexed
+    + kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + DeserializeOwned
+    + Debug
+    + Send
+    + Sync
+    + 'static
 {
 }
 
@@ -35,8 +41,14 @@ impl<K> Fed for K where
 /// Watches a kind. An object that cannot be decoded is put in as such, and breaks nothing else.
 pub fn feed<K: Fed>(
     context: &Arc<Context>,
-) -> (impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send + 'static, Store<PartialObjectMeta<K>>) {
-    let api = context.settings.scope.api::<DeserializeGuard<K>>(context.client.clone());
+) -> (
+    impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send + 'static,
+    Store<PartialObjectMeta<K>>,
+) {
+    let api = context
+        .settings
+        .scope
+        .api::<DeserializeGuard<K>>(context.client.clone());
     let (reader, writer) = reflector::store();
     let context = context.clone();
     let mut listed = BTreeSet::new();
@@ -76,7 +88,12 @@ fn take_in<K: Fed>(
             };
             if ready {
                 // What was reconciled before had to wait for this.
-                let namespaces: Vec<String> = context.index.read().namespaces().map(|(name, _)| name.clone()).collect();
+                let namespaces: Vec<String> = context
+                    .index
+                    .read()
+                    .namespaces()
+                    .map(|(name, _)| name.clone())
+                    .collect();
                 for namespace in namespaces {
                     context.releaser.mark(&namespace);
                     context.wake_everybody(&namespace);
@@ -103,7 +120,10 @@ fn metadata<K: Fed>(object: DeserializeGuard<K>) -> ObjectMeta {
 }
 
 fn key(metadata: &ObjectMeta) -> (String, String) {
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+    (
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    )
 }
 
 /// Puts an object in the index and wakes whom it concerns. Returns its metadata without what nobody here reads.
@@ -136,7 +156,12 @@ fn below(context: &Context, kind: Kind, namespace: &str, name: &str) -> BTreeSet
     if kind != Kind::Employee {
         return BTreeSet::new();
     }
-    context.index.read().namespace(namespace).map(|content| content.everybody_below(name)).unwrap_or_default()
+    context
+        .index
+        .read()
+        .namespace(namespace)
+        .map(|content| content.everybody_below(name))
+        .unwrap_or_default()
 }
 
 /// Wakes whom a change concerns: those below a person, or everybody where it is about what people are judged by.
@@ -163,12 +188,22 @@ fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: C
 /// Policies, entitlements and targets speak of each other in their conditions.
 fn wake_the_rest(context: &Context, namespace: &str) {
     let index = context.index.read();
-    let Some(content) = index.namespace(namespace) else { return };
-    content.policies.keys().for_each(|name| context.policies.wake(namespace, name));
-    content.entitlements.keys().for_each(|name| context.entitlements.wake(namespace, name));
-    content.targets.keys().for_each(|name| context.targets.wake(namespace, name));
+    let Some(content) = index.namespace(namespace) else {
+        return;
+    };
+    content
+        .policies
+        .keys()
+        .for_each(|name| context.policies.wake(namespace, name));
+    content
+        .entitlements
+        .keys()
+        .for_each(|name| context.entitlements.wake(namespace, name));
+    content
+        .targets
+        .keys()
+        .for_each(|name| context.targets.wake(namespace, name));
 }
-
 
 /// Puts in what we just wrote, as the API server acknowledged it, before the watch says so; and wakes whom it concerns.
 pub fn overlay<K: Fed>(context: &Context, object: K) {

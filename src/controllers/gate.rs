@@ -13,7 +13,10 @@ pub struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { origin: Instant::now(), open_until_millis: AtomicU64::new(0) }
+        Self {
+            origin: Instant::now(),
+            open_until_millis: AtomicU64::new(0),
+        }
     }
 }
 
@@ -21,7 +24,8 @@ impl Gate {
     /// Opens it until `until`, by the monotonic clock.
     pub fn open_until(&self, until: Instant) {
         let millis = until.saturating_duration_since(self.origin).as_millis();
-        self.open_until_millis.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.open_until_millis
+            .store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
     /// Whether an effect may be sent now.

@@ -68,7 +68,13 @@ impl MayBeStale for EmployeeError {
 /// Runs everything that only the leader may run, until `stop`; what is being written then is finished first.
 pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()> + Clone + Send + Sync + 'static) {
     let controllers: Vec<BoxFuture<'static, ()>> = vec![
-        Box::pin(control::<Employee, _, _, _>(&context, &context.employees, EMPLOYEES, stop.clone(), employee::reconcile)),
+        Box::pin(control::<Employee, _, _, _>(
+            &context,
+            &context.employees,
+            EMPLOYEES,
+            stop.clone(),
+            employee::reconcile,
+        )),
         Box::pin(control::<HRISConnection, _, _, _>(
             &context,
             &context.connections,
@@ -90,7 +96,13 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()> + Clone +
             stop.clone(),
             standing::entitlement,
         )),
-        Box::pin(control::<TargetSystem, _, _, _>(&context, &context.targets, OTHERS, stop.clone(), standing::target)),
+        Box::pin(control::<TargetSystem, _, _, _>(
+            &context,
+            &context.targets,
+            OTHERS,
+            stop.clone(),
+            standing::target,
+        )),
     ];
     let releaser = tokio::spawn(Releaser::run(context.clone()));
     futures::future::join_all(controllers).await;
@@ -145,7 +157,10 @@ where
     controller.run(run, retry, context.clone()).for_each(|result| {
         // Reconciliation errors were logged with their object; an object that is gone needs nothing.
         if let Err(error) = result
-            && !matches!(error, controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_))
+            && !matches!(
+                error,
+                controller::Error::ReconcilerFailed(..) | controller::Error::ObjectNotFound(_)
+            )
         {
             log_queue_error(&error);
         }

@@ -37,8 +37,7 @@ pub async fn record(
     person: &Person,
     status: &EmployeeStatus,
 ) -> Result<Person, RecordError> {
-    let employee: Employee =
-        patch_status(context, namespace, &person.name, &person.resource_version, status).await?;
+    let employee: Employee = patch_status(context, namespace, &person.name, &person.resource_version, status).await?;
     let acknowledged = Person::from(employee.clone());
     context.index.write().put(employee);
     context.releaser.mark(namespace);
@@ -66,9 +65,16 @@ async fn set_finalizers(
     finalizers: &[String],
 ) -> Result<(), RecordError> {
     may_act(context)?;
-    let patch = versioned(&person.resource_version, "/metadata/finalizers", Value::from(finalizers));
+    let patch = versioned(
+        &person.resource_version,
+        "/metadata/finalizers",
+        Value::from(finalizers),
+    );
     let api: Api<Employee> = Api::namespaced(context.client.clone(), namespace);
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     match api.patch(&person.name, &params, &Patch::<()>::Json(patch)).await {
         Ok(employee) => {
             context.index.write().put(employee);
@@ -94,8 +100,13 @@ where
     let status = serde_json::to_value(status).map_err(|error| RecordError::Json(name.to_owned(), error))?;
     let patch = versioned(resource_version, "/status", status);
     let api: Api<K> = Api::namespaced(context.client.clone(), namespace);
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    api.patch_status(name, &params, &Patch::<()>::Json(patch)).await.map_err(|error| api_error(name, error))
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch_status(name, &params, &Patch::<()>::Json(patch))
+        .await
+        .map_err(|error| api_error(name, error))
 }
 
 /// A JSON patch that puts `value` at `path` and fails where the object has another version (RFC 6902; the API server
@@ -107,13 +118,20 @@ pub fn versioned(resource_version: &str, path: &str, value: Value) -> JsonPatch 
             path: pointer("/metadata/resourceVersion"),
             value: Value::from(resource_version),
         }),
-        PatchOperation::Add(AddOperation { path: pointer(path), value }),
+        PatchOperation::Add(AddOperation {
+            path: pointer(path),
+            value,
+        }),
     ])
 }
 
 /// Fails where this process may no longer act.
 pub fn may_act(context: &Context) -> Result<(), RecordError> {
-    if context.gate.is_open() { Ok(()) } else { Err(RecordError::NotLeader) }
+    if context.gate.is_open() {
+        Ok(())
+    } else {
+        Err(RecordError::NotLeader)
+    }
 }
 
 fn is_not_found(error: &kube::Error) -> bool {

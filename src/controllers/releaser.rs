@@ -49,17 +49,29 @@ impl Releaser {
     /// What may become of a loss, as last judged.
     pub fn verdict(&self, namespace: &str, loss: &LossId) -> Verdict {
         let judgements = self.judgements(namespace);
-        judgements.get(&loss.target).and_then(|j| j.verdicts.get(loss)).cloned().unwrap_or(Verdict::Wait)
+        judgements
+            .get(&loss.target)
+            .and_then(|j| j.verdicts.get(loss))
+            .cloned()
+            .unwrap_or(Verdict::Wait)
     }
 
     /// The last survey of a namespace.
     pub fn survey(&self, namespace: &str) -> Arc<Survey> {
-        self.namespaces.lock().get(namespace).map(|state| state.survey.clone()).unwrap_or_default()
+        self.namespaces
+            .lock()
+            .get(namespace)
+            .map(|state| state.survey.clone())
+            .unwrap_or_default()
     }
 
     /// The last judgements of a namespace, by target.
     pub fn judgements(&self, namespace: &str) -> Arc<BTreeMap<String, Judgement>> {
-        self.namespaces.lock().get(namespace).map(|state| state.judgements.clone()).unwrap_or_default()
+        self.namespaces
+            .lock()
+            .get(namespace)
+            .map(|state| state.judgements.clone())
+            .unwrap_or_default()
     }
 
     /// Surveys and judges each namespace once it has settled. Ends only with the process.
@@ -106,7 +118,9 @@ impl Releaser {
             std::mem::take(&mut state.issued)
         };
         let index = context.index.read();
-        let Some(content) = index.namespace(namespace) else { return };
+        let Some(content) = index.namespace(namespace) else {
+            return;
+        };
         let survey = survey(content, Timestamp::now());
         let judgements = judge_all(content, &survey, &mut issued);
         drop(index);
@@ -166,16 +180,24 @@ impl Releaser {
 
 fn judge_all(content: &Namespace, survey: &Survey, issued: &mut BTreeSet<LossId>) -> BTreeMap<String, Judgement> {
     // What is on record by now, or no longer called for, is nothing that the guard must remember.
-    let called_for: BTreeSet<&LossId> =
-        survey.targets.values().flat_map(|tally| tally.docket.losses.iter().map(|loss| &loss.id)).collect();
+    let called_for: BTreeSet<&LossId> = survey
+        .targets
+        .values()
+        .flat_map(|tally| tally.docket.losses.iter().map(|loss| &loss.id))
+        .collect();
     issued.retain(|loss| called_for.contains(loss));
     let mut judgements = BTreeMap::new();
     for (name, tally) in &survey.targets {
         // Without the target's own words there is no budget, and nothing goes.
-        let Some(target) = content.targets.get(name).and_then(Entry::readable) else { continue };
+        let Some(target) = content.targets.get(name).and_then(Entry::readable) else {
+            continue;
+        };
         let approval = target.annotations().get(RELEASE_HELD_ANNOTATION).map(String::as_str);
         let judgement = judge(&tally.docket, &target.spec.guard, issued, approval);
-        let released = judgement.verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Released { .. }));
+        let released = judgement
+            .verdicts
+            .iter()
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Released { .. }));
         issued.extend(released.map(|(loss, _)| loss.clone()));
         judgements.insert(name.clone(), judgement);
     }

@@ -18,14 +18,20 @@ use crate::api::conditions::{self, Fact, MESSAGE_MAX, clip};
 
 /// Namespace and name.
 pub fn key(metadata: &ObjectMeta) -> (String, String) {
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+    (
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    )
 }
 
 /// Sets the facts among the conditions, and returns those that are news and bad, or good again.
 pub fn set_all(conditions: &mut Vec<Condition>, facts: &[Fact], generation: Option<i64>, now: Timestamp) -> Vec<Fact> {
     let mut news = Vec::new();
     for fact in facts {
-        let before = conditions.iter().find(|condition| condition.type_ == fact.type_).map(|c| c.status.clone());
+        let before = conditions
+            .iter()
+            .find(|condition| condition.type_ == fact.type_)
+            .map(|c| c.status.clone());
         let changed = conditions::set(conditions, fact, generation, now);
         // The first word on an object that is well is no news.
         if changed && (is_bad(fact) || before.is_some()) {
@@ -37,7 +43,10 @@ pub fn set_all(conditions: &mut Vec<Condition>, facts: &[Fact], generation: Opti
 
 /// Whether a fact is one that a person should mend.
 fn is_bad(fact: &Fact) -> bool {
-    let bad_when = matches!(fact.type_, conditions::CHANGES_HELD | conditions::STATUS_UNKNOWN | conditions::CONFLICT);
+    let bad_when = matches!(
+        fact.type_,
+        conditions::CHANGES_HELD | conditions::STATUS_UNKNOWN | conditions::CONFLICT
+    );
     fact.holds != Some(!bad_when)
 }
 
@@ -53,13 +62,17 @@ pub async fn announce<K: Resource<DynamicType = ()>>(context: &Context, metadata
     };
     for fact in facts {
         let event = Event {
-            type_: if is_bad(fact) { EventType::Warning } else { EventType::Normal },
+            type_: if is_bad(fact) {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: fact.reason.to_owned(),
             note: Some(clip(&fact.message, MESSAGE_MAX).to_owned()),
             action: fact.type_.to_owned(),
             secondary: None,
         };
-        if let Err(error) = context.events.0.publish(&event, &reference).await {
+        if let Err(error) = context.events.publish(&event, &reference).await {
             tracing::warn!(kind = %K::kind(&()), name = metadata.name, %error, "an Event could not be published");
         }
     }

@@ -35,13 +35,20 @@ pub async fn read(client: &Client, namespace: &str, reference: &SecretKeyRef) ->
                  ServiceAccount there"
             )));
         }
-        Err(error) => return Err(SecretError::Unreadable(format!("Secret {name} could not be read: {error}"))),
+        Err(error) => {
+            return Err(SecretError::Unreadable(format!(
+                "Secret {name} could not be read: {error}"
+            )));
+        }
     };
     let data = secret.data.unwrap_or_default();
     let Some(value) = data.get(key) else {
         return Err(SecretError::Missing(format!("Secret {name} has no key {key}: add it")));
     };
-    let text = String::from_utf8(value.0.clone())
-        .map_err(|_| SecretError::Missing(format!("Secret {name} holds no text under {key}: put the credential itself there")))?;
+    let text = String::from_utf8(value.0.clone()).map_err(|_| {
+        SecretError::Missing(format!(
+            "Secret {name} holds no text under {key}: put the credential itself there"
+        ))
+    })?;
     Ok(SecretString::from(text.trim().to_owned()))
 }

@@ -19,9 +19,9 @@ use crate::api::entitlement::EntitlementStatus;
 use crate::api::policy::ProvisioningPolicyStatus;
 use crate::api::target::TargetSystemStatus;
 use crate::api::{Entitlement, PAUSED_ANNOTATION, ProvisioningPolicy, RELEASE_HELD_ANNOTATION, TargetSystem};
+use crate::decide::Namespace;
 use crate::decide::effect::RemoteKey;
 use crate::decide::index::{Entry, Indexed};
-use crate::decide::Namespace;
 use crate::targets::Found;
 
 /// Reconciles the status of one policy.
@@ -31,22 +31,24 @@ pub async fn policy(
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
     let survey = context.releaser.survey(&namespace);
-    let (policy, missing, selector) = {
+    let found = {
         let index = context.index.read();
         let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
             return Ok(Action::await_change());
         };
         match content.policies.get(&name) {
-            Some(Entry::Readable(policy)) => {
-                (policy.clone(), missing_entitlements(content, policy), content.selector(policy))
-            }
-            Some(Entry::Broken { error, .. }) => {
-                let error = error.clone();
-                drop(index);
-                return broken::<ProvisioningPolicy>(&context, object.meta(), &error).await;
-            }
+            Some(Entry::Readable(policy)) => Ok((
+                policy.clone(),
+                missing_entitlements(content, policy),
+                content.selector(policy),
+            )),
+            Some(Entry::Broken { error, .. }) => Err(error.clone()),
             None => return Ok(Action::await_change()),
         }
+    };
+    let (policy, missing, selector) = match found {
+        Ok(found) => found,
+        Err(error) => return broken::<ProvisioningPolicy>(&context, object.meta(), &error).await,
     };
     let tally = survey.policies.get(&name).cloned().unwrap_or_default();
     let mut status: ProvisioningPolicyStatus = policy.status.clone().unwrap_or_default();
@@ -62,24 +64,48 @@ pub async fn policy(
         status.plan = tally.plan;
     }
     let ready = if !missing.is_empty() {
-        Fact::no(conditions::READY, conditions::REFERENCE_MISSING, format!(
-            "{} Until then nothing is granted or revoked for it.", missing.join(" ")
-        ))
+        Fact::no(
+            conditions::READY,
+            conditions::REFERENCE_MISSING,
+            format!("{} Until then nothing is granted or revoked for it.", missing.join(" ")),
+        )
     } else if let Err(why) = selector.as_ref() {
-        Fact::no(conditions::READY, conditions::INVALID, format!("The selector cannot be read: {why}"))
+        Fact::no(
+            conditions::READY,
+            conditions::INVALID,
+            format!("The selector cannot be read: {why}"),
+        )
     } else {
         Fact::yes(conditions::READY, conditions::ACCEPTED, "Accepted.")
     };
     let conflict = if tally.at_odds_with.is_empty() {
-        Fact::no(conditions::CONFLICT, conditions::AS_EXPECTED, "No other policy contradicts it.")
+        Fact::no(
+            conditions::CONFLICT,
+            conditions::AS_EXPECTED,
+            "No other policy contradicts it.",
+        )
     } else {
-        let others = tally.at_odds_with.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        Fact::yes(conditions::CONFLICT, conditions::PARAMETERS_DIFFER, format!(
-            "It gives the same entitlement as {others} at equal priority but with different parameters, so that nothing \
+        let others = tally
+            .at_odds_with
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        Fact::yes(
+            conditions::CONFLICT,
+            conditions::PARAMETERS_DIFFER,
+            format!(
+                "It gives the same entitlement as {others} at equal priority but with different parameters, so that nothing \
              changes for those whom both match: give one of them a higher priority, or the same parameters."
-        ))
+            ),
+        )
     };
-    let news = set_all(&mut status.conditions, &[ready, conflict], policy.metadata.generation, Timestamp::now());
+    let news = set_all(
+        &mut status.conditions,
+        &[ready, conflict],
+        policy.metadata.generation,
+        Timestamp::now(),
+    );
     write(&context, &policy, status, |policy| policy.status.as_ref(), &news).await
 }
 
@@ -92,7 +118,9 @@ fn missing_entitlements(content: &Namespace, policy: &ProvisioningPolicy) -> Vec
                 "There is no Entitlement {} in this namespace: create it, or correct the name in spec.entitlements.",
                 grant.name
             )),
-            Some(Entry::Broken { .. }) => sentences.push(format!("Entitlement {} cannot be read: apply it anew.", grant.name)),
+            Some(Entry::Broken { .. }) => {
+                sentences.push(format!("Entitlement {} cannot be read: apply it anew.", grant.name))
+            }
             Some(Entry::Readable(_)) => {}
         }
     }
@@ -106,23 +134,26 @@ pub async fn entitlement(
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
     let survey = context.releaser.survey(&namespace);
-    let (entitlement, target_there, elder) = {
+    let known = {
         let index = context.index.read();
         let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
             return Ok(Action::await_change());
         };
         match content.entitlements.get(&name) {
             Some(Entry::Readable(entitlement)) => {
-                let target = content.targets.get(&entitlement.spec.target_ref.name).and_then(Entry::readable);
-                (entitlement.clone(), target.is_some(), elder(content, entitlement))
+                let target = content
+                    .targets
+                    .get(&entitlement.spec.target_ref.name)
+                    .and_then(Entry::readable);
+                Ok((entitlement.clone(), target.is_some(), elder(content, entitlement)))
             }
-            Some(Entry::Broken { error, .. }) => {
-                let error = error.clone();
-                drop(index);
-                return broken::<Entitlement>(&context, object.meta(), &error).await;
-            }
+            Some(Entry::Broken { error, .. }) => Err(error.clone()),
             None => return Ok(Action::await_change()),
         }
+    };
+    let (entitlement, target_there, elder) = match known {
+        Ok(known) => known,
+        Err(error) => return broken::<Entitlement>(&context, object.meta(), &error).await,
     };
     let target = &entitlement.spec.target_ref.name;
     let mut status: EntitlementStatus = entitlement.status.clone().unwrap_or_default();
@@ -137,20 +168,37 @@ pub async fn entitlement(
     };
     let generation = entitlement.metadata.generation;
     let ready = match (&resolved, &elder) {
-        _ if !target_there => Fact::no(conditions::READY, conditions::REFERENCE_MISSING, format!(
-            "There is no TargetSystem {target} in this namespace that can be read: create it. What was granted stays."
-        )),
-        (_, Some(elder)) => Fact::no(conditions::READY, conditions::DUPLICATE, format!(
-            "Entitlement {elder} already stands for the same object at {target}: delete one of the two. Nothing is \
+        _ if !target_there => Fact::no(
+            conditions::READY,
+            conditions::REFERENCE_MISSING,
+            format!(
+                "There is no TargetSystem {target} in this namespace that can be read: create it. What was granted stays."
+            ),
+        ),
+        (_, Some(elder)) => Fact::no(
+            conditions::READY,
+            conditions::DUPLICATE,
+            format!(
+                "Entitlement {elder} already stands for the same object at {target}: delete one of the two. Nothing is \
              granted or revoked through this one."
-        )),
+            ),
+        ),
         (Some(resolved), None) if resolved.generation == generation => found(&mut status, resolved, target),
         // The writer has not looked yet; what was found before still stands.
-        _ => match status.conditions.iter().find(|c| c.type_ == conditions::READY && c.observed_generation == generation) {
+        _ => match status
+            .conditions
+            .iter()
+            .find(|c| c.type_ == conditions::READY && c.observed_generation == generation)
+        {
             Some(_) => return tally_entitlement(&context, &entitlement, status, &survey, Vec::new()).await,
-            None => Fact { holds: None, ..Fact::no(conditions::READY, conditions::UNREACHABLE, format!(
-                "Its object at {target} has not been looked up yet."
-            )) },
+            None => Fact {
+                holds: None,
+                ..Fact::no(
+                    conditions::READY,
+                    conditions::UNREACHABLE,
+                    format!("Its object at {target} has not been looked up yet."),
+                )
+            },
         },
     };
     status.observed_generation = generation;
@@ -166,27 +214,50 @@ async fn tally_entitlement(
     news: Vec<Fact>,
 ) -> Result<Action, RecordError> {
     let namespace = entitlement.namespace().unwrap_or_default();
-    let tally = survey.entitlements.get(&entitlement.name_any()).copied().unwrap_or_default();
+    let tally = survey
+        .entitlements
+        .get(&entitlement.name_any())
+        .copied()
+        .unwrap_or_default();
     status.holders = tally.granted;
     status.pending = tally.pending;
     status.held = tally.held;
     let target = &entitlement.spec.target_ref.name;
     if let (Some(remote), Some(desk)) = (&status.remote, context.desks.get(&namespace, target)) {
-        let key = RemoteKey { target: target.clone(), object: remote.clone() };
+        let key = RemoteKey {
+            target: target.clone(),
+            object: remote.clone(),
+        };
         let nobody = BTreeSet::new();
-        let explained = survey.targets.get(target).and_then(|tally| tally.explained.get(&key)).unwrap_or(&nobody);
+        let explained = survey
+            .targets
+            .get(target)
+            .and_then(|tally| tally.explained.get(&key))
+            .unwrap_or(&nobody);
         let seen = desk.state.lock().holders.get(remote).cloned();
-        status.unmanaged_holders = seen.and_then(|seen| seen.holders).map(|holders| {
-            u32::try_from(holders.ids.difference(explained).count()).unwrap_or(u32::MAX)
-        });
+        status.unmanaged_holders = seen
+            .and_then(|seen| seen.holders)
+            .map(|holders| u32::try_from(holders.ids.difference(explained).count()).unwrap_or(u32::MAX));
     }
-    write(context, entitlement, status, |entitlement| entitlement.status.as_ref(), &news).await
+    write(
+        context,
+        entitlement,
+        status,
+        |entitlement| entitlement.status.as_ref(),
+        &news,
+    )
+    .await
 }
 
 /// The name of an older entitlement that stands for the same object.
 fn elder(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
     let identity = |e: &Entitlement| {
-        (e.spec.target_ref.clone(), e.spec.scim_group.clone(), e.spec.role_binding.clone(), e.spec.cluster_role_binding.clone())
+        (
+            e.spec.target_ref.clone(),
+            e.spec.scim_group.clone(),
+            e.spec.role_binding.clone(),
+            e.spec.cluster_role_binding.clone(),
+        )
     };
     let age = |e: &Entitlement| (e.creation_timestamp().map(|at| at.0), e.name_any());
     content
@@ -205,36 +276,49 @@ fn found(status: &mut EntitlementStatus, resolved: &Resolved, target: &str) -> F
             status.remote = Some(object.clone());
             Fact::yes(conditions::READY, conditions::ACCEPTED, format!("Found at {target}."))
         }
-        Ok(Found::None) => Fact::no(conditions::READY, conditions::REMOTE_MISSING, format!(
-            "{target} has no such object: create it there, or correct this Entitlement. Nothing is granted or revoked \
+        Ok(Found::None) => Fact::no(
+            conditions::READY,
+            conditions::REMOTE_MISSING,
+            format!(
+                "{target} has no such object: create it there, or correct this Entitlement. Nothing is granted or revoked \
              through it until then."
-        )),
-        Ok(Found::Several(why)) => Fact::no(conditions::READY, conditions::REMOTE_AMBIGUOUS, format!(
-            "{why} Nothing is granted or revoked through it until then."
-        )),
-        Err(why) => Fact::no(conditions::READY, conditions::UNREACHABLE, format!(
-            "Its object could not be looked up: {why}. It is tried again by itself."
-        )),
+            ),
+        ),
+        Ok(Found::Several(why)) => Fact::no(
+            conditions::READY,
+            conditions::REMOTE_AMBIGUOUS,
+            format!("{why} Nothing is granted or revoked through it until then."),
+        ),
+        Err(why) => Fact::no(
+            conditions::READY,
+            conditions::UNREACHABLE,
+            format!("Its object could not be looked up: {why}. It is tried again by itself."),
+        ),
     }
 }
 
 /// Reconciles the status of one target, and sees that its writer is at work.
-pub async fn target(object: Arc<PartialObjectMeta<TargetSystem>>, context: Arc<Context>) -> Result<Action, RecordError> {
+pub async fn target(
+    object: Arc<PartialObjectMeta<TargetSystem>>,
+    context: Arc<Context>,
+) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
-    let target = {
+    let known = {
         let index = context.index.read();
         let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
             return Ok(Action::await_change());
         };
         match content.targets.get(&name) {
-            Some(Entry::Readable(target)) => target.clone(),
-            Some(Entry::Broken { error, .. }) => {
-                let error = error.clone();
-                drop(index);
-                context.desks.close(&namespace, &name);
-                return broken::<TargetSystem>(&context, object.meta(), &error).await;
-            }
+            Some(Entry::Readable(target)) => Ok(target.clone()),
+            Some(Entry::Broken { error, .. }) => Err(error.clone()),
             None => return Ok(Action::await_change()),
+        }
+    };
+    let target = match known {
+        Ok(target) => target,
+        Err(error) => {
+            context.desks.close(&namespace, &name);
+            return broken::<TargetSystem>(&context, object.meta(), &error).await;
         }
     };
     let survey = context.releaser.survey(&namespace);
@@ -242,9 +326,11 @@ pub async fn target(object: Arc<PartialObjectMeta<TargetSystem>>, context: Arc<C
     let mut status: TargetSystemStatus = target.status.clone().unwrap_or_default();
     let mut facts = Vec::new();
     if target.annotations().contains_key(PAUSED_ANNOTATION) {
-        facts.push(Fact::yes(conditions::READY, conditions::PAUSED, format!(
-            "Accepted; nothing is sent while the annotation {PAUSED_ANNOTATION} is there."
-        )));
+        facts.push(Fact::yes(
+            conditions::READY,
+            conditions::PAUSED,
+            format!("Accepted; nothing is sent while the annotation {PAUSED_ANNOTATION} is there."),
+        ));
     } else {
         facts.push(Fact::yes(conditions::READY, conditions::ACCEPTED, "Accepted."));
     }
@@ -270,7 +356,12 @@ pub async fn target(object: Arc<PartialObjectMeta<TargetSystem>>, context: Arc<C
         None => Fact::no(conditions::CHANGES_HELD, conditions::AS_EXPECTED, "No loss waits for a decision."),
     });
     status.observed_generation = target.metadata.generation;
-    let news = set_all(&mut status.conditions, &facts, target.metadata.generation, Timestamp::now());
+    let news = set_all(
+        &mut status.conditions,
+        &facts,
+        target.metadata.generation,
+        Timestamp::now(),
+    );
     write(&context, &target, status, |target| target.status.as_ref(), &news).await
 }
 
@@ -304,10 +395,14 @@ async fn broken<K: super::feed::Fed + Indexed>(
     metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
     error: &str,
 ) -> Result<Action, RecordError> {
-    let fact = Fact::no(conditions::READY, conditions::INVALID, format!(
-        "The object cannot be read, so that nothing is granted or revoked because of it: {error}. Apply it anew as the \
+    let fact = Fact::no(
+        conditions::READY,
+        conditions::INVALID,
+        format!(
+            "The object cannot be read, so that nothing is granted or revoked because of it: {error}. Apply it anew as the \
          installed CRD describes it."
-    ));
+        ),
+    );
     super::broken::say::<K>(context, metadata, &fact).await?;
     Ok(Action::await_change())
 }

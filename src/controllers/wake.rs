@@ -21,7 +21,10 @@ pub struct Wake<K: Resource<DynamicType = ()> + 'static> {
 impl<K: Resource<DynamicType = ()> + 'static> Default for Wake<K> {
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        Self { sender, receiver: Mutex::new(Some(receiver)) }
+        Self {
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+        }
     }
 }
 

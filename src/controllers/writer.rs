@@ -53,7 +53,13 @@ impl Connection {
 
 /// Works for one target until the process ends or the target goes.
 pub async fn run(context: Arc<Context>, desk: Arc<Desk>) {
-    let mut writer = Writer { context, desk, connection: None, halts: 0, next_resync: Instant::now() };
+    let mut writer = Writer {
+        context,
+        desk,
+        connection: None,
+        halts: 0,
+        next_resync: Instant::now(),
+    };
     loop {
         let wait = writer.round().await;
         tokio::select! {
@@ -74,7 +80,9 @@ struct Writer {
 impl Writer {
     /// Does what is due. Returns how long there is nothing to do, news aside.
     async fn round(&mut self) -> Duration {
-        let Some(spec) = self.settings() else { return Duration::from_secs(60) };
+        let Some(spec) = self.settings() else {
+            return Duration::from_secs(60);
+        };
         if !self.context.gate.is_open() || spec.annotations().contains_key(PAUSED_ANNOTATION) {
             return Duration::from_secs(1);
         }
@@ -100,14 +108,25 @@ impl Writer {
 
     fn settings(&self) -> Option<Arc<TargetSystem>> {
         let index = self.context.index.read();
-        index.namespace(&self.desk.namespace)?.targets.get(&self.desk.target).and_then(Entry::readable).cloned()
+        index
+            .namespace(&self.desk.namespace)?
+            .targets
+            .get(&self.desk.target)
+            .and_then(Entry::readable)
+            .cloned()
     }
 
     async fn work(&mut self, spec: &TargetSystem) -> Result<(), Halt> {
-        if self.connection.as_ref().is_none_or(|connection| connection.generation != spec.metadata.generation) {
+        if self
+            .connection
+            .as_ref()
+            .is_none_or(|connection| connection.generation != spec.metadata.generation)
+        {
             self.connect(spec).await?;
         }
-        let Some(connection) = &self.connection else { return Ok(()) };
+        let Some(connection) = &self.connection else {
+            return Ok(());
+        };
         loop {
             self.accounts(connection, true).await?;
             self.memberships(connection, true).await?;
@@ -130,18 +149,27 @@ impl Writer {
     }
 
     async fn connect(&mut self, spec: &TargetSystem) -> Result<(), Halt> {
-        let target = connect::connect(&self.context, &self.desk.namespace, spec).await.map_err(Halt)?;
+        let target = connect::connect(&self.context, &self.desk.namespace, spec)
+            .await
+            .map_err(Halt)?;
         let per_minute = NonZeroU32::new(spec.spec.rate_limit.requests_per_minute).unwrap_or(NonZeroU32::MIN);
         // A tenth of a minute's worth may go at once.
         let burst = NonZeroU32::new(per_minute.get() / 10).unwrap_or(NonZeroU32::MIN);
         let limiter = RateLimiter::direct(Quota::per_minute(per_minute).allow_burst(burst));
-        let connection = Connection { target, limiter, generation: spec.metadata.generation };
+        let connection = Connection {
+            target,
+            limiter,
+            generation: spec.metadata.generation,
+        };
         let capabilities = connection.call().await.capabilities().await.map_err(Halt)?;
         {
             let mut state = self.desk.state.lock();
             state.health.capabilities = Some(capabilities);
-            state.health.reachable =
-                Some(Fact::yes(conditions::REACHABLE, conditions::ANSWERING, "The target answers."));
+            state.health.reachable = Some(Fact::yes(
+                conditions::REACHABLE,
+                conditions::ANSWERING,
+                "The target answers.",
+            ));
             // The entitlements may stand for something else now.
             state.resolved.clear();
         }
@@ -156,7 +184,10 @@ impl Writer {
         let (reason, mend) = match error {
             TargetError::Unauthorized(_) => (conditions::UNAUTHORIZED, "put valid credentials in the Secret"),
             TargetError::Misconfigured(_) => (conditions::SECRET_MISSING, "nothing is sent until then"),
-            _ => (conditions::UNREACHABLE, "it is tried again by itself, and nothing is lost meanwhile"),
+            _ => (
+                conditions::UNREACHABLE,
+                "it is tried again by itself, and nothing is lost meanwhile",
+            ),
         };
         let fact = Fact::no(conditions::REACHABLE, reason, format!("The target {error}; {mend}."));
         let mut waiting = Vec::new();
@@ -172,25 +203,39 @@ impl Writer {
             }
         }
         tracing::warn!(namespace = self.desk.namespace, target = self.desk.target, %error, "the target cannot be used");
-        waiting.iter().for_each(|name| self.context.employees.wake(&self.desk.namespace, name));
+        waiting
+            .iter()
+            .for_each(|name| self.context.employees.wake(&self.desk.namespace, name));
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
     }
 
     fn next_due(&self) -> Duration {
         let state = self.desk.state.lock();
         let jobs = state.people.values().flat_map(|known| {
-            known.jobs.values().filter(|job| !job.running).map(|job| job.due).chain(known.look_up)
+            known
+                .jobs
+                .values()
+                .filter(|job| !job.running)
+                .map(|job| job.due)
+                .chain(known.look_up)
         });
         let again = state.resolved.values().map(|resolved| resolved.again);
-        let next = jobs.chain(again).chain([self.next_resync]).min().unwrap_or(self.next_resync);
-        next.saturating_duration_since(Instant::now()).max(Duration::from_millis(5))
+        let next = jobs
+            .chain(again)
+            .chain([self.next_resync])
+            .min()
+            .unwrap_or(self.next_resync);
+        next.saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(5))
     }
 
     /// Whether a grant has waited long enough for others.
     fn has_lingered(&self) -> bool {
         let state = self.desk.state.lock();
         state.people.values().flat_map(|known| known.jobs.values()).any(|job| {
-            matches!(job.intent, Intent::Membership { hold: true, .. }) && job.tries == 0 && job.since.elapsed() > LINGER
+            matches!(job.intent, Intent::Membership { hold: true, .. })
+                && job.tries == 0
+                && job.since.elapsed() > LINGER
         })
     }
 
@@ -226,7 +271,9 @@ impl Writer {
         let now = Instant::now();
         let key = job.intent.key();
         let mut state = self.desk.state.lock();
-        let Some(known) = state.people.get_mut(employee) else { return };
+        let Some(known) = state.people.get_mut(employee) else {
+            return;
+        };
         if let (Intent::Account { .. }, Outcome::Done { account_id, .. }) = (&job.intent, &outcome) {
             known.account_id = Some(account_id.clone());
             known.sight = AccountSight::Unseen;
@@ -254,7 +301,9 @@ impl Writer {
         let done = !known.is_busy(now) && !known.outcomes.is_empty();
         drop(state);
         if done {
-            self.context.desks.finished(&self.context, &self.desk.namespace, employee);
+            self.context
+                .desks
+                .finished(&self.context, &self.desk.namespace, employee);
         }
     }
 
@@ -266,7 +315,12 @@ impl Writer {
             Outcome::Unknown(why) => format!("not known: {why}"),
         };
         let (effect, object, account, operation) = match &job.intent {
-            Intent::Account { action, id, operation_id, .. } => {
+            Intent::Account {
+                action,
+                id,
+                operation_id,
+                ..
+            } => {
                 let effect = match action {
                     AccountAction::Create => "createAccount",
                     AccountAction::Update => "updateAccount",
@@ -276,9 +330,19 @@ impl Writer {
                 };
                 (effect, String::new(), id, operation_id)
             }
-            Intent::Membership { key, hold, account_id, operation_id } => {
+            Intent::Membership {
+                key,
+                hold,
+                account_id,
+                operation_id,
+            } => {
                 let effect = if *hold { "grant" } else { "revoke" };
-                (effect, format!("{}/{}", key.object.kind, key.object.id), account_id, operation_id)
+                (
+                    effect,
+                    format!("{}/{}", key.object.kind, key.object.id),
+                    account_id,
+                    operation_id,
+                )
             }
         };
         let account = match outcome {
@@ -368,7 +432,9 @@ impl Writer {
                 connection.call().await.update_account(&id, facts, true).await?;
                 match connection.call().await.read_account(&id).await? {
                     Some(account) if account.active => Ok(done(&id, Some(digest))),
-                    Some(_) => Ok(Outcome::Retrying("was told to activate the account, and it is not active".into())),
+                    Some(_) => Ok(Outcome::Retrying(
+                        "was told to activate the account, and it is not active".into(),
+                    )),
                     None => Err(TargetError::Gone("such account".into())),
                 }
             }
@@ -378,16 +444,18 @@ impl Writer {
                     other => other?,
                 }
                 match connection.call().await.read_account(&id).await? {
-                    Some(account) if account.active => {
-                        Ok(Outcome::Retrying("was told to deactivate the account, and it is still active".into()))
-                    }
+                    Some(account) if account.active => Ok(Outcome::Retrying(
+                        "was told to deactivate the account, and it is still active".into(),
+                    )),
                     _ => Ok(done(&id, None)),
                 }
             }
             AccountAction::Delete => {
                 connection.call().await.delete_account(&id).await?;
                 match connection.call().await.read_account(&id).await? {
-                    Some(_) => Ok(Outcome::Retrying("was told to delete the account, and it is still there".into())),
+                    Some(_) => Ok(Outcome::Retrying(
+                        "was told to delete the account, and it is still there".into(),
+                    )),
                     None => Ok(done(&id, None)),
                 }
             }
@@ -404,15 +472,15 @@ impl Writer {
     ) -> Result<Outcome, TargetError> {
         let ours = |found: Found<crate::targets::Account>| match found {
             Found::One(account) if account.external_id.as_deref() == Some(&facts.external_id) => Some(Ok(account.id)),
-            Found::One(_) => Some(Err("has an account of that user name that Rollcall did not make".to_owned())),
+            Found::One(_) => Some(Err(
+                "has an account of that user name that Rollcall did not make".to_owned()
+            )),
             Found::Several(why) => Some(Err(why)),
             Found::None => None,
         };
         // The look-up that led to this intent was made by this process a moment ago, or not at all.
         let fresh = tries == 0 && self.saw_absent(&facts.external_id);
-        if !fresh
-            && let Some(found) = ours(connection.call().await.find_account(facts).await?)
-        {
+        if !fresh && let Some(found) = ours(connection.call().await.find_account(facts).await?) {
             return Ok(created(found, digest));
         }
         match connection.call().await.create_account(facts).await {
@@ -440,8 +508,13 @@ impl Writer {
         let now = Instant::now();
         let wanted: Vec<(String, AccountFacts)> = {
             let state = self.desk.state.lock();
-            let due = state.people.iter().filter(|(_, known)| known.look_up.is_some_and(|due| due <= now));
-            due.take(ROUND).map(|(name, known)| (name.clone(), known.facts.clone())).collect()
+            let due = state
+                .people
+                .iter()
+                .filter(|(_, known)| known.look_up.is_some_and(|due| due <= now));
+            due.take(ROUND)
+                .map(|(name, known)| (name.clone(), known.facts.clone()))
+                .collect()
         };
         let results: Vec<_> = stream::iter(wanted)
             .map(|(name, facts)| async move {
@@ -469,11 +542,17 @@ impl Writer {
                 Err(error) => AccountSight::Failed(format!("target {} {error}", self.desk.target)),
             };
             let mut state = self.desk.state.lock();
-            let Some(known) = state.people.get_mut(&name) else { continue };
+            let Some(known) = state.people.get_mut(&name) else {
+                continue;
+            };
             if known.facts != facts {
                 continue;
             }
-            known.look_up_tries = if matches!(sight, AccountSight::Failed(_)) { known.look_up_tries + 1 } else { 0 };
+            known.look_up_tries = if matches!(sight, AccountSight::Failed(_)) {
+                known.look_up_tries + 1
+            } else {
+                0
+            };
             known.look_up = match sight {
                 AccountSight::Failed(_) => Some(now + backoff(known.look_up_tries)),
                 // A person may mend it at the target.
@@ -502,9 +581,10 @@ impl Writer {
         };
         let mut count = 0;
         for object in objects {
-            let jobs = self.take(usize::MAX, |job| {
-                matches!(&job.intent, Intent::Membership { key, .. } if key.object == object)
-            });
+            let jobs = self.take(
+                usize::MAX,
+                |job| matches!(&job.intent, Intent::Membership { key, .. } if key.object == object),
+            );
             count += jobs.len();
             if let Err(halt) = self.membership(connection, &object, jobs).await {
                 self.put_back();
@@ -523,7 +603,9 @@ impl Writer {
         let mut add = BTreeMap::new();
         let mut remove = BTreeMap::new();
         for (name, facts, _, job) in jobs {
-            let Intent::Membership { hold, .. } = job.intent else { continue };
+            let Intent::Membership { hold, .. } = job.intent else {
+                continue;
+            };
             match self.account_id(connection, &name, &facts, &job).await {
                 Ok(Some(id)) if hold => add.entry(id).or_insert_with(Vec::new).push((name, job)),
                 Ok(Some(id)) => remove.entry(id).or_insert_with(Vec::new).push((name, job)),
@@ -547,14 +629,24 @@ impl Writer {
         match outcome {
             Ok(Some(holders)) => {
                 post(add, &|id, _| {
-                    if holders.ids.contains(id) { done(id) } else { not_seen("was told to add the account, and it is not there") }
+                    if holders.ids.contains(id) {
+                        done(id)
+                    } else {
+                        not_seen("was told to add the account, and it is not there")
+                    }
                 });
                 post(remove, &|id, _| {
-                    if holders.ids.contains(id) { not_seen("was told to remove the account, and it is still there") } else { done(id) }
+                    if holders.ids.contains(id) {
+                        not_seen("was told to remove the account, and it is still there")
+                    } else {
+                        done(id)
+                    }
                 });
             }
             Ok(None) => {
-                post(add, &|_, _| Outcome::Refused(format!("has no such {} any more", object.kind)));
+                post(add, &|_, _| {
+                    Outcome::Refused(format!("has no such {} any more", object.kind))
+                });
                 post(remove, &|id, _| done(id));
             }
             Err(error) if is_whole(&error) => return Err(Halt(error)),
@@ -578,11 +670,19 @@ impl Writer {
         facts: &AccountFacts,
         job: &Job,
     ) -> Result<Option<String>, TargetError> {
-        let Intent::Membership { account_id, .. } = &job.intent else { return Ok(None) };
+        let Intent::Membership { account_id, .. } = &job.intent else {
+            return Ok(None);
+        };
         if !account_id.is_empty() {
             return Ok(Some(account_id.clone()));
         }
-        let known = self.desk.state.lock().people.get(name).and_then(|known| known.account_id.clone());
+        let known = self
+            .desk
+            .state
+            .lock()
+            .people
+            .get(name)
+            .and_then(|known| known.account_id.clone());
         if known.is_some() {
             return Ok(known);
         }
@@ -611,13 +711,21 @@ impl Writer {
         };
         // Only a fresh look may spare the call: an older one may be out of date.
         let needed = |ids: &BTreeMap<String, Vec<(String, Job)>>, there: bool| -> BTreeSet<String> {
-            ids.keys().filter(|id| !fresh || seen.ids.contains(*id) == there).cloned().collect()
+            ids.keys()
+                .filter(|id| !fresh || seen.ids.contains(*id) == there)
+                .cloned()
+                .collect()
         };
         let (add, remove) = (needed(add, false), needed(remove, true));
         if add.is_empty() && remove.is_empty() {
             return Ok(Some(seen));
         }
-        match connection.call().await.change_holders(object, &add, &remove, Some(&seen)).await {
+        match connection
+            .call()
+            .await
+            .change_holders(object, &add, &remove, Some(&seen))
+            .await
+        {
             Ok(()) => {}
             Err(TargetError::Gone(_)) => {
                 self.desk.state.lock().holders.remove(object);
@@ -637,7 +745,12 @@ impl Writer {
         object: &RemoteObject,
     ) -> Result<Option<crate::targets::Holders>, TargetError> {
         let holders = connection.call().await.holders(object).await?;
-        self.desk.state.lock().holders.insert(object.clone(), HoldersSeen { holders: holders.clone() });
+        self.desk.state.lock().holders.insert(
+            object.clone(),
+            HoldersSeen {
+                holders: holders.clone(),
+            },
+        );
         Ok(holders)
     }
 
@@ -666,7 +779,9 @@ impl Writer {
         let wanted: Vec<_> = {
             let index = self.context.index.read();
             let state = self.desk.state.lock();
-            let entitlements = index.namespace(&self.desk.namespace).map(|content| &content.entitlements);
+            let entitlements = index
+                .namespace(&self.desk.namespace)
+                .map(|content| &content.entitlements);
             entitlements
                 .into_iter()
                 .flatten()
@@ -688,7 +803,11 @@ impl Writer {
                 Ok(Found::One(_)) => now + Duration::from_secs(86_400),
                 _ => now + MISSING_AGAIN,
             };
-            let resolved = Resolved { generation: entitlement.metadata.generation, found, again };
+            let resolved = Resolved {
+                generation: entitlement.metadata.generation,
+                found,
+                again,
+            };
             self.desk.state.lock().resolved.insert(name.clone(), resolved);
             self.context.entitlements.wake(&self.desk.namespace, &name);
         }
@@ -717,7 +836,9 @@ impl Writer {
             state.health.last_resync = Some(Timestamp::now());
             state.resolved.keys().cloned().collect()
         };
-        names.iter().for_each(|name| self.context.entitlements.wake(&self.desk.namespace, name));
+        names
+            .iter()
+            .for_each(|name| self.context.entitlements.wake(&self.desk.namespace, name));
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
         Ok(())
     }
@@ -729,7 +850,10 @@ fn needs_account(intent: &Intent) -> bool {
 }
 
 fn done(id: &str) -> Outcome {
-    Outcome::Done { account_id: id.to_owned(), attributes: None }
+    Outcome::Done {
+        account_id: id.to_owned(),
+        attributes: None,
+    }
 }
 
 fn not_seen(why: &str) -> Outcome {
@@ -738,7 +862,10 @@ fn not_seen(why: &str) -> Outcome {
 
 fn created(found: Result<String, String>, digest: &str) -> Outcome {
     match found {
-        Ok(id) => Outcome::Done { account_id: id, attributes: Some(digest.to_owned()) },
+        Ok(id) => Outcome::Done {
+            account_id: id,
+            attributes: Some(digest.to_owned()),
+        },
         Err(why) => Outcome::Refused(why),
     }
 }

@@ -192,7 +192,9 @@ pub fn subject_name(subject: &Subject, facts: &EmployeeSpec) -> Option<String> {
         SubjectAttribute::Username => &facts.username,
         SubjectAttribute::EmployeeNumber => &facts.employee_number,
     };
-    attribute.as_ref().map(|name| format!("{}{name}", subject.prefix))
+    // Names that begin with `system:` are the cluster's own, and no HR record makes a person one of them.
+    let name = format!("{}{}", subject.prefix, attribute.as_ref()?);
+    (!name.starts_with("system:")).then_some(name)
 }
 
 /// Identifies an effect: the same for the same employment, person and remote object, so that even a lost record finds

@@ -392,10 +392,20 @@ macro_rules! indexed {
 }
 
 // Of a status, only an entitlement's decides anything: the remote object that it stands for.
-indexed!(ProvisioningPolicy, policies, |_: &ProvisioningPolicy| (), remember_selector, forget_selector);
+indexed!(
+    ProvisioningPolicy,
+    policies,
+    |_: &ProvisioningPolicy| (),
+    remember_selector,
+    forget_selector
+);
 indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
     let status = entitlement.status.as_ref()?;
-    let ready = status.conditions.iter().find(|c| c.type_ == READY).map(|c| c.status.clone());
+    let ready = status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == READY)
+        .map(|c| c.status.clone());
     Some((status.remote.clone(), ready, status.observed_generation))
 });
 indexed!(TargetSystem, targets, |_: &TargetSystem| ());

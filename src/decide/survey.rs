@@ -107,8 +107,18 @@ pub fn survey(namespace: &Namespace, now: Timestamp) -> Survey {
         count_person(&mut survey, namespace, person, &resolution, now);
         for (name, plan) in &mut plans {
             let delta = would(namespace, person, name, now);
-            plan.grants.extend(delta.grants.into_iter().map(|change| (person.name.clone(), change.entitlement)));
-            plan.revokes.extend(delta.revokes.into_iter().map(|change| (person.name.clone(), change.entitlement)));
+            plan.grants.extend(
+                delta
+                    .grants
+                    .into_iter()
+                    .map(|change| (person.name.clone(), change.entitlement)),
+            );
+            plan.revokes.extend(
+                delta
+                    .revokes
+                    .into_iter()
+                    .map(|change| (person.name.clone(), change.entitlement)),
+            );
         }
     }
     for (name, plan) in plans {
