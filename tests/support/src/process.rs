@@ -323,6 +323,19 @@ struct Supervised {
     gone: bool,
 }
 
+impl Supervised {
+    /// Its exit status, if it has ended; then whatever it left in its group ends as well, at once, because nothing but
+    /// that keeps others from getting the group's number.
+    fn poll(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().ok().flatten()?;
+        if !std::mem::replace(&mut self.gone, true) {
+            Janitor::get().signal("kill", self.child.id());
+            Janitor::get().tell("forget", self.child.id());
+        }
+        Some(status)
+    }
+}
+
 impl Process {
     /// Starts a program; its output is appended to the file `log`.
     pub fn start(spec: &Spec, log: impl Into<PathBuf>) -> Result<Process> {
@@ -356,7 +369,7 @@ impl Process {
 
     /// Its exit status, if it has ended.
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        lock(&self.child).child.try_wait().ok().flatten()
+        lock(&self.child).poll()
     }
 
     /// Whether it still runs.
@@ -367,23 +380,23 @@ impl Process {
     /// Kills it and its process group with SIGKILL, and returns when it is gone.
     pub fn kill(&self) -> Option<ExitStatus> {
         let mut process = lock(&self.child);
-        if !process.gone {
-            // First the process itself, without a detour, so that it stops here and now; then its descendants, whose
-            // group keeps its number for as long as the process is not reaped or one of them lives.
-            let _ = process.child.kill();
-            Janitor::get().signal("kill", self.id);
-            process.gone = true;
-            let status = process.child.wait().ok();
-            Janitor::get().tell("forget", self.id);
-            return status;
+        if let Some(status) = process.poll() {
+            return Some(status);
         }
-        process.child.wait().ok()
+        // First the process itself, without a detour, so that it stops here and now; then its descendants, whose group
+        // keeps its number for as long as the process is not reaped.
+        let _ = process.child.kill();
+        Janitor::get().signal("kill", self.id);
+        process.gone = true;
+        let status = process.child.wait().ok();
+        Janitor::get().tell("forget", self.id);
+        status
     }
 
     /// Asks it to end, with SIGTERM.
     pub fn terminate(&self) {
         let mut process = lock(&self.child);
-        if matches!(process.child.try_wait(), Ok(None)) {
+        if process.poll().is_none() {
             Janitor::get().signal("terminate", self.id);
         }
     }
@@ -449,37 +462,53 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// Runs a program to its end, with the given text as its standard input.
+/// Kills a process group unless it is told that the process has ended.
+struct KillOnDrop(Option<u32>);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            Janitor::get().signal("kill", id);
+        }
+    }
+}
+
+/// Runs a program to its end, with the given text as its standard input. It is killed if nobody waits for it any more.
 pub async fn output(spec: Spec, input: Option<String>) -> Result<Output> {
     let name = spec.name();
-    tokio::task::spawn_blocking(move || {
-        let mut command = spec.command(STUB)?;
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().context(|| format!("start {}", spec.name()))?;
-        let id = child.id();
-        release(&mut child)?;
-        let stdin = child.stdin.take();
-        // A program may print before it has read everything, so its input has a thread of its own.
-        let writer = std::thread::spawn(move || {
-            if let (Some(mut stdin), Some(input)) = (stdin, input) {
-                // A program need not read its input to the end.
-                let _ = stdin.write_all(input.as_bytes());
-            }
-        });
-        let output = child.wait_with_output().context(|| format!("run {}", spec.name()))?;
-        let _ = writer.join();
+    let mut command = spec.command(STUB)?;
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().context(|| format!("start {name}"))?;
+    let id = child.id();
+    let mut guard = KillOnDrop(Some(id));
+    release(&mut child)?;
+    let stdin = child.stdin.take();
+    // A program may print before it has read everything, so its input has a thread of its own.
+    let writer = std::thread::spawn(move || {
+        if let (Some(mut stdin), Some(input)) = (stdin, input) {
+            // A program need not read its input to the end.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+    });
+    let waiting = tokio::task::spawn_blocking(move || {
+        let output = child.wait_with_output();
         Janitor::get().tell("forget", id);
-        Ok(Output {
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        let _ = writer.join();
+        output
+    });
+    let output = waiting.await;
+    guard.0 = None;
+    let output = output
+        .context(|| format!("run {name}"))?
+        .context(|| format!("run {name}"))?;
+    Ok(Output {
+        status: output.status,
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
-    .await
-    .context(|| format!("run {name}"))?
 }
 
 /// Waits until `condition` gives something, looking at it every 20 ms. None after `timeout`.
@@ -700,6 +729,11 @@ mod tests {
 
         let said = output(Spec::new("cat"), Some("hello".into())).await.unwrap();
         assert_eq!((said.stdout.as_str(), said.status.code()), ("hello", Some(0)));
+        let endless = output(Spec::new("sleep").arg("1000"), None);
+        tokio::time::timeout(Duration::from_millis(100), endless)
+            .await
+            .unwrap_err();
+
         let error = Process::start(&Spec::new("no-such-program"), &log).unwrap_err();
         assert_eq!(error.to_string(), "there is no program no-such-program");
     }

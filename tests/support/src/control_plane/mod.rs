@@ -140,11 +140,7 @@ impl ControlPlane {
             .arg(file("tls-cert-file", "server.crt"))
             .arg(file("tls-private-key-file", "server.key"))
             .arg(file("token-auth-file", "tokens.csv"))
-            .args([
-                "--authorization-mode=RBAC",
-                "--anonymous-auth=false",
-                "--service-cluster-ip-range=10.0.0.0/24",
-            ])
+            .args(["--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24"])
             .arg("--service-account-issuer=https://kubernetes.default.svc")
             .arg(file("service-account-key-file", "service-accounts.pub"))
             .arg(file("service-account-signing-key-file", "service-accounts.key"))
@@ -156,7 +152,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Kills the API server. Its objects stay in etcd.
+    /// Kills the API server. Its objects stay in etcd. Not for the [shared](ControlPlane::shared) one, which others use.
     pub fn stop_api_server(&self) {
         // Dropped, and so killed, outside of the lock.
         let process = lock(&self.api_server).take();
