@@ -98,6 +98,14 @@ fn take_in<K: Fed>(
                     context.releaser.mark(&namespace);
                     context.wake_everybody(&namespace);
                     wake_the_rest(context, &namespace);
+                    let index = context.index.read();
+                    for name in index
+                        .namespace(&namespace)
+                        .into_iter()
+                        .flat_map(|content| content.connections.keys())
+                    {
+                        context.connections.wake(&namespace, name);
+                    }
                 }
             }
             Event::InitDone

@@ -10,3 +10,4 @@ pub mod operator;
 pub mod process;
 pub mod proxy;
 pub mod scim_server;
+pub mod world;
