@@ -150,13 +150,13 @@ pub fn phase(spec: &EmployeeSpec, last: Option<Phase>, rules: &PhaseRules, now: 
     let mut doubts = Vec::new();
     let start = read_date("startDate", spec.start_date.as_deref(), &mut doubts);
     let end = read_date("terminationDate", spec.termination_date.as_deref(), &mut doubts);
-    let state = spec.source.as_ref().map_or(SourceState::Present, |source| source.state);
+    let listed = spec.source.as_ref().map_or(SourceState::Present, |source| source.state);
+    let lost = |name: &str, text: &Option<String>| {
+        text.as_ref().is_none_or(|text| text.trim().is_empty()) && is_unconfirmed(spec, name)
+    };
     // Without the start date it cannot be told whether a termination date is of this employment or of one before.
-    let start_lost = spec.start_date.is_none()
-        && spec
-            .source
-            .as_ref()
-            .is_some_and(|source| source.unconfirmed.iter().any(|name| name == "startDate"));
+    let start_lost = lost("startDate", &spec.start_date);
+    let end_lost = lost("terminationDate", &spec.termination_date);
 
     let begins = start.map(|date| rules.zone.start_of(date));
     let to_begin = begins.is_some_and(|instant| instant.is_none_or(|instant| instant > now));
@@ -173,11 +173,11 @@ pub fn phase(spec: &EmployeeSpec, last: Option<Phase>, rules: &PhaseRules, now: 
         (phase, to_end.clone().filter(|_| phase != Phase::Terminated))
     };
 
-    let left = state == SourceState::Deleted || (over && !start_lost);
+    let left = listed == SourceState::Deleted || (over && !start_lost);
     let (phase, next) = match standing {
         _ if left => (Phase::Terminated, None),
         Standing::Inactive(InactiveMeans::Terminated) => (Phase::Terminated, None),
-        _ if state == SourceState::Absent => match last {
+        _ if listed == SourceState::Absent => match last {
             Some(Phase::Terminated) => (Phase::Terminated, None),
             _ => (Phase::Missing, to_end),
         },
@@ -201,6 +201,11 @@ pub fn phase(spec: &EmployeeSpec, last: Option<Phase>, rules: &PhaseRules, now: 
             let at_work = match standing {
                 Standing::Inactive(_) => Phase::OnLeave,
                 _ if ends.is_some() => Phase::Leaving,
+                // A rehire is not held up by this: a last phase of Terminated ends with a clear status.
+                _ if end_lost && last == Some(Phase::Leaving) => {
+                    doubts.push("terminationDate had a value and has none now, which is not confirmed yet".to_owned());
+                    Phase::Leaving
+                }
                 _ => Phase::Active,
             };
             if to_begin {
@@ -216,6 +221,12 @@ pub fn phase(spec: &EmployeeSpec, last: Option<Phase>, rules: &PhaseRules, now: 
         status_unknown: (!doubts.is_empty()).then(|| doubts.join("; ")),
         next,
     }
+}
+
+/// Whether the attribute of this name had a value and has none, or less, now, and no later full read confirmed that.
+pub fn is_unconfirmed(spec: &EmployeeSpec, name: &str) -> bool {
+    let source = spec.source.as_ref();
+    source.is_some_and(|source| source.unconfirmed.iter().any(|attribute| attribute == name))
 }
 
 fn read_date(name: &str, text: Option<&str>, doubts: &mut Vec<String>) -> Option<Date> {
@@ -343,6 +354,7 @@ mod tests {
     #[test]
     fn phases_by_facts() {
         use Phase::{Active, Leaving, Missing, OnLeave, PreHire, Terminated};
+        #[rustfmt::skip]
         let table: Vec<(Value, Option<Phase>, Phase, &str, &str)> = vec![
             // The status alone, in any case and with space around it.
             (json!({"employmentStatus": "ACTIVE"}), None, Active, "", ""),
@@ -350,283 +362,57 @@ mod tests {
             (json!({"employmentStatus": "ACTIVE"}), Some(Terminated), Active, "", ""),
             (json!({"employmentStatus": "ACTIVE"}), Some(Missing), Active, "", ""),
             (json!({"employmentStatus": "PENDING"}), None, PreHire, "", ""),
-            (
-                json!({"employmentStatus": "INACTIVE"}),
-                Some(Active),
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "Inactive"}),
-                Some(Active),
-                Terminated,
-                "",
-                "",
-            ),
+            (json!({"employmentStatus": "INACTIVE"}), Some(Active), Terminated, "", ""),
+            (json!({"employmentStatus": "Inactive"}), Some(Active), Terminated, "", ""),
             // A status that cannot be read keeps the last phase; whoever was never seen gets nothing.
             (json!({}), Some(Active), Active, "no employment status", ""),
-            (
-                json!({"employmentStatus": " "}),
-                Some(OnLeave),
-                OnLeave,
-                "no employment status",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "Gardening"}),
-                Some(Leaving),
-                Leaving,
-                "\"Gardening\"",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "Gardening"}),
-                Some(Terminated),
-                Terminated,
-                "\"Gardening\"",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "Gardening"}),
-                None,
-                PreHire,
-                "\"Gardening\"",
-                "",
-            ),
+            (json!({"employmentStatus": " "}), Some(OnLeave), OnLeave, "no employment status", ""),
+            (json!({"employmentStatus": "Gardening"}), Some(Leaving), Leaving, "\"Gardening\"", ""),
+            (json!({"employmentStatus": "Gardening"}), Some(Terminated), Terminated, "\"Gardening\"", ""),
+            (json!({"employmentStatus": "Gardening"}), None, PreHire, "\"Gardening\"", ""),
             (json!({}), Some(Missing), Missing, "no employment status", ""),
             // Dates count all the same.
-            (
-                json!({"terminationDate": "2026-06-14"}),
-                Some(Active),
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"terminationDate": "2026-06-30"}),
-                Some(Active),
-                Active,
-                "no employment status",
-                "2026-06-30T22:00:00Z phase Terminated",
-            ),
-            (
-                json!({"terminationDate": "2026-06-30"}),
-                Some(Terminated),
-                Terminated,
-                "no employment status",
-                "",
-            ),
+            (json!({"terminationDate": "2026-06-14"}), Some(Active), Terminated, "", ""),
+            (json!({"terminationDate": "2026-06-30"}), Some(Active), Active, "no employment status", "2026-06-30T22:00:00Z phase Terminated"),
+            (json!({"terminationDate": "2026-06-30"}), Some(Terminated), Terminated, "no employment status", ""),
             // Joining.
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "2026-07-01"}),
-                None,
-                PreHire,
-                "",
-                "2026-06-30T22:00:00Z phase Active",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "2026-07-01", "terminationDate": "2026-12-31"}),
-                None,
-                PreHire,
-                "",
-                "2026-06-30T22:00:00Z phase Leaving",
-            ),
-            (
-                json!({"employmentStatus": "PENDING", "startDate": "2026-07-01"}),
-                None,
-                PreHire,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "PENDING", "startDate": "2026-06-01"}),
-                Some(Active),
-                PreHire,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "PENDING", "terminationDate": "2026-06-30"}),
-                None,
-                PreHire,
-                "",
-                "2026-06-30T22:00:00Z phase Terminated",
-            ),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "2026-07-01"}), None, PreHire, "", "2026-06-30T22:00:00Z phase Active"),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "2026-07-01", "terminationDate": "2026-12-31"}), None, PreHire, "", "2026-06-30T22:00:00Z phase Leaving"),
+            (json!({"employmentStatus": "PENDING", "startDate": "2026-07-01"}), None, PreHire, "", ""),
+            (json!({"employmentStatus": "PENDING", "startDate": "2026-06-01"}), Some(Active), PreHire, "", ""),
+            (json!({"employmentStatus": "PENDING", "terminationDate": "2026-06-30"}), None, PreHire, "", "2026-06-30T22:00:00Z phase Terminated"),
             // Leaving.
-            (
-                json!({"employmentStatus": "ACTIVE", "terminationDate": "2026-06-15"}),
-                None,
-                Leaving,
-                "",
-                "2026-06-15T22:00:00Z phase Terminated",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "terminationDate": "2026-06-14"}),
-                None,
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "INACTIVE", "terminationDate": "2026-12-31"}),
-                Some(Leaving),
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "2026-06-14", "terminationDate": "2026-06-14"}),
-                None,
-                Terminated,
-                "",
-                "",
-            ),
+            (json!({"employmentStatus": "ACTIVE", "terminationDate": "2026-06-15"}), None, Leaving, "", "2026-06-15T22:00:00Z phase Terminated"),
+            (json!({"employmentStatus": "ACTIVE", "terminationDate": "2026-06-14"}), None, Terminated, "", ""),
+            (json!({"employmentStatus": "INACTIVE", "terminationDate": "2026-12-31"}), Some(Leaving), Terminated, "", ""),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "2026-06-14", "terminationDate": "2026-06-14"}), None, Terminated, "", ""),
             // A rehire in the same row: the old termination date is void.
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "2026-05-01", "terminationDate": "2024-01-31"}),
-                Some(Terminated),
-                Active,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "2026-07-01", "terminationDate": "2024-01-31"}),
-                Some(Terminated),
-                PreHire,
-                "",
-                "2026-06-30T22:00:00Z phase Active",
-            ),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "2026-05-01", "terminationDate": "2024-01-31"}), Some(Terminated), Active, "", ""),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "2026-07-01", "terminationDate": "2024-01-31"}), Some(Terminated), PreHire, "", "2026-06-30T22:00:00Z phase Active"),
             // Dates that no calendar has count as absent; an open end is no end.
-            (
-                json!({"employmentStatus": "ACTIVE", "terminationDate": "2026-02-31"}),
-                None,
-                Active,
-                "terminationDate \"2026-02-31\"",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "terminationDate": "soon"}),
-                None,
-                Active,
-                "terminationDate \"soon\"",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "terminationDate": "20260101"}),
-                None,
-                Active,
-                "terminationDate",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "2026-13-01"}),
-                None,
-                Active,
-                "startDate \"2026-13-01\"",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "", "terminationDate": " "}),
-                None,
-                Active,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "terminationDate": "9999-12-31"}),
-                None,
-                Active,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "9999-12-31"}),
-                None,
-                PreHire,
-                "",
-                "",
-            ),
-            (
-                json!({"employmentStatus": "ACTIVE", "startDate": "0000-01-01"}),
-                None,
-                Active,
-                "",
-                "",
-            ),
+            (json!({"employmentStatus": "ACTIVE", "terminationDate": "2026-02-31"}), None, Active, "terminationDate \"2026-02-31\"", ""),
+            (json!({"employmentStatus": "ACTIVE", "terminationDate": "soon"}), None, Active, "terminationDate \"soon\"", ""),
+            (json!({"employmentStatus": "ACTIVE", "terminationDate": "20260101"}), None, Active, "terminationDate", ""),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "2026-13-01"}), None, Active, "startDate \"2026-13-01\"", ""),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "", "terminationDate": " "}), None, Active, "", ""),
+            (json!({"employmentStatus": "ACTIVE", "terminationDate": "9999-12-31"}), None, Active, "", ""),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "9999-12-31"}), None, PreHire, "", ""),
+            (json!({"employmentStatus": "ACTIVE", "startDate": "0000-01-01"}), None, Active, "", ""),
             // Deleted is evidence; absent is none.
-            (
-                json!({"source": {"state": "Deleted"}, "employmentStatus": "ACTIVE"}),
-                Some(Active),
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"source": {"state": "Deleted"}, "startDate": "2027-01-01"}),
-                None,
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"source": {"state": "Absent"}, "employmentStatus": "ACTIVE"}),
-                Some(Active),
-                Missing,
-                "",
-                "",
-            ),
+            (json!({"source": {"state": "Deleted"}, "employmentStatus": "ACTIVE"}), Some(Active), Terminated, "", ""),
+            (json!({"source": {"state": "Deleted"}, "startDate": "2027-01-01"}), None, Terminated, "", ""),
+            (json!({"source": {"state": "Absent"}, "employmentStatus": "ACTIVE"}), Some(Active), Missing, "", ""),
             (json!({"source": {"state": "Absent"}}), None, Missing, "", ""),
-            (
-                json!({"source": {"state": "Absent"}, "employmentStatus": "ACTIVE"}),
-                Some(Terminated),
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"source": {"state": "Absent"}, "employmentStatus": "INACTIVE"}),
-                Some(Active),
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"source": {"state": "Absent"}, "terminationDate": "2026-06-14"}),
-                Some(Missing),
-                Terminated,
-                "",
-                "",
-            ),
-            (
-                json!({"source": {"state": "Absent"}, "terminationDate": "2026-06-30"}),
-                Some(Leaving),
-                Missing,
-                "",
-                "2026-06-30T22:00:00Z phase Terminated",
-            ),
+            (json!({"source": {"state": "Absent"}, "employmentStatus": "ACTIVE"}), Some(Terminated), Terminated, "", ""),
+            (json!({"source": {"state": "Absent"}, "employmentStatus": "INACTIVE"}), Some(Active), Terminated, "", ""),
+            (json!({"source": {"state": "Absent"}, "terminationDate": "2026-06-14"}), Some(Missing), Terminated, "", ""),
+            (json!({"source": {"state": "Absent"}, "terminationDate": "2026-06-30"}), Some(Leaving), Missing, "", "2026-06-30T22:00:00Z phase Terminated"),
             // A start date that is gone, and not confirmed to be: neither a termination nor a first day follows.
-            (
-                json!({"source": {"unconfirmed": ["startDate"]}, "employmentStatus": "ACTIVE", "terminationDate": "2024-01-31"}),
-                Some(Active),
-                Active,
-                "startDate had a value",
-                "",
-            ),
-            (
-                json!({"source": {"unconfirmed": ["startDate"]}, "employmentStatus": "ACTIVE"}),
-                Some(PreHire),
-                PreHire,
-                "startDate had a value",
-                "",
-            ),
-            (
-                json!({"source": {"unconfirmed": ["startDate"]}, "employmentStatus": "ACTIVE"}),
-                Some(Active),
-                Active,
-                "",
-                "",
-            ),
+            (json!({"source": {"unconfirmed": ["startDate"]}, "employmentStatus": "ACTIVE", "terminationDate": "2024-01-31"}), Some(Active), Active, "startDate had a value", ""),
+            (json!({"source": {"unconfirmed": ["startDate"]}, "employmentStatus": "ACTIVE"}), Some(PreHire), PreHire, "startDate had a value", ""),
+            (json!({"source": {"unconfirmed": ["startDate"]}, "employmentStatus": "ACTIVE"}), Some(Active), Active, "", ""),
+            (json!({"source": {"unconfirmed": ["terminationDate"]}, "employmentStatus": "ACTIVE"}), Some(Leaving), Leaving, "terminationDate had a value", ""),
+            (json!({"source": {"unconfirmed": ["terminationDate"]}, "employmentStatus": "ACTIVE"}), Some(Terminated), Active, "", ""),
         ];
         for (facts, last, expected, unknown, next) in table {
             let view = phase(&mirrored(facts.clone()), last, &berlin(), at(NOON));

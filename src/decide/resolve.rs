@@ -381,6 +381,7 @@ fn kept_parameters(
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 mod tests {
     use kube::api::ObjectMeta;
     use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use jiff::{Span, Timestamp};
 use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, glob_matches, keys, present, same};
 pub use self::tri::{Match, Tri};
 use super::index::{Namespace, Person};
-use super::phase::{Zone, calendar_date};
+use super::phase::{Zone, calendar_date, is_unconfirmed};
 use crate::api::employee::{GroupPath, Location};
 use crate::api::policy::{Clause, Selector};
 
@@ -134,16 +134,14 @@ impl Scene<'_> {
                 if self.person.identifiers().any(|name| people.contains(&name)) {
                     return Match::of(Tri::True);
                 }
-                let spec = &self.person.spec;
-                self.missing("workEmail", present(spec.work_email.as_ref()).is_none())
-                    .or(self.missing("employeeNumber", present(spec.employee_number.as_ref()).is_none()))
+                nameless(self.person).map_or(Match::of(Tri::False), Match::unknown)
             }
         }
     }
 
     /// The answer for an attribute that gives no match: unknown where it is gone and that is not confirmed.
-    fn missing(&self, name: &str, gone: bool) -> Match {
-        if gone && unconfirmed(self.person, name) {
+    fn missing(&self, name: &str) -> Match {
+        if is_unconfirmed(&self.person.spec, name) {
             Match::unknown(format!(
                 "{name} had a value and has none now, which is not confirmed yet"
             ))
@@ -155,7 +153,7 @@ impl Scene<'_> {
     fn text(&self, name: &str, value: Option<&String>, matches: impl Fn(&str) -> bool) -> Match {
         match present(value) {
             Some(value) => Match::of(matches(value).into()),
-            None => self.missing(name, true),
+            None => self.missing(name),
         }
     }
 
@@ -173,7 +171,7 @@ impl Scene<'_> {
         if found {
             Match::of(Tri::True)
         } else {
-            self.missing(name, true)
+            self.missing(name)
         }
     }
 
@@ -196,7 +194,7 @@ impl Scene<'_> {
 
     fn tenure(&self, at_least: Option<i64>, less_than: Option<i64>) -> Match {
         let Some(text) = present(self.person.spec.start_date.as_ref()) else {
-            return self.missing("startDate", true);
+            return self.missing("startDate");
         };
         let today = self.zone.date_at(self.now);
         let days = calendar_date(text).and_then(|start| start.until(today).ok());
@@ -224,7 +222,7 @@ impl Scene<'_> {
         let mut steps = 0;
         while depth.is_none_or(|depth| steps < depth) {
             let Some(manager) = &at.spec.manager_ref else {
-                if unconfirmed(at, "managerRef") {
+                if is_unconfirmed(&at.spec, "managerRef") {
                     doubt = Some(format!(
                         "managerRef of {} had a value and has none now, which is not confirmed yet",
                         at.name
@@ -245,6 +243,10 @@ impl Scene<'_> {
                 ));
                 break;
             };
+            // Whoever lost the name that a policy calls them by may be the one that it means.
+            if let Some(why) = nameless(next) {
+                doubt = Some(why);
+            }
             at = next;
             steps = steps.saturating_add(1);
         }
@@ -255,9 +257,19 @@ impl Scene<'_> {
     }
 }
 
-fn unconfirmed(person: &Person, name: &str) -> bool {
-    let source = person.spec.source.as_ref();
-    source.is_some_and(|source| source.unconfirmed.iter().any(|attribute| attribute == name))
+/// Why it cannot be told what a person is called, where it cannot.
+fn nameless(person: &Person) -> Option<String> {
+    let spec = &person.spec;
+    [
+        ("workEmail", &spec.work_email),
+        ("employeeNumber", &spec.employee_number),
+    ]
+    .into_iter()
+    .find(|(name, value)| present(value.as_ref()).is_none() && is_unconfirmed(spec, name))
+    .map(|(name, _)| {
+        let who = &person.name;
+        format!("{name} of {who} had a value and has none now, which is not confirmed yet")
+    })
 }
 
 #[cfg(test)]
@@ -287,7 +299,7 @@ mod tests {
     }
 
     /// `ceo` over `vp` over `lead` over `dev`; `ada` and `bob` manage each other; `twin1` and `twin2` share an email;
-    /// the manager of `lost` is not there; that of `blank` is gone and not confirmed to be, and `below` is under them.
+    /// the manager of `lost` is not there; that of `blank` is gone and not confirmed to be, as is the email of `noname`.
     fn company() -> Namespace {
         let mut namespace = Namespace::default();
         let people = json!({
@@ -306,6 +318,8 @@ mod tests {
             "underlost": {"managerRef": {"name": "lost"}},
             "blank": {"workEmail": "blank@x.io", "source": {"state": "Present", "unconfirmed": ["managerRef"]}},
             "below": {"managerRef": {"name": "blank"}},
+            "noname": {"managerRef": {"name": "ceo"}, "source": {"state": "Present", "unconfirmed": ["workEmail"]}},
+            "undernoname": {"managerRef": {"name": "noname"}},
         });
         for (name, spec) in people.as_object().unwrap() {
             Employee::new(name, serde_json::from_value(spec.clone()).unwrap()).put(&mut namespace);
@@ -608,6 +622,10 @@ mod tests {
             ("below", under("ceo@x.io"), Unknown),
             ("below", near("ceo@x.io", 1), False),
             ("below", under("blank@x.io"), True),
+            // A manager whose email is gone, unconfirmed, may be the one that is meant.
+            ("undernoname", under("twin@x.io"), Unknown),
+            ("undernoname", under("ceo@x.io"), True),
+            ("noname", under("twin@x.io"), False),
         ];
         for (name, selector, expected) in table {
             check(&namespace, &selector, &namespace.employees[name], expected);
