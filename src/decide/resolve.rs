@@ -378,3 +378,523 @@ fn kept_parameters(
         .any(has_a_say)
         .then(|| record.desired_parameters.clone())
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
+mod tests {
+    use kube::api::ObjectMeta;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::{Employee, Entitlement, HRISConnection, TargetSystem};
+    use crate::decide::index::Indexed;
+
+    fn now() -> Timestamp {
+        "2026-06-15T12:00:00Z".parse().unwrap()
+    }
+
+    fn put<K: Indexed + serde::de::DeserializeOwned>(namespace: &mut Namespace, object: Value) {
+        let object: K = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{object}: {error}"));
+        object.put(namespace);
+    }
+
+    fn put_policy(namespace: &mut Namespace, name: &str, spec: Value) {
+        let mut whole = json!({"mode": "Enforce", "selector": {"everyone": true}, "entitlements": [{"name": "chat"}]});
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        put::<ProvisioningPolicy>(
+            namespace,
+            json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "ProvisioningPolicy",
+                "metadata": {"name": name, "generation": 1}, "spec": whole}),
+        );
+    }
+
+    fn entitlement(name: &str, id: &str) -> Value {
+        json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "Entitlement",
+            "metadata": {"name": name, "generation": 1},
+            "spec": {"targetRef": {"name": "okta"}, "scimGroup": {"displayName": name}},
+            "status": {"observedGeneration": 1, "remote": {"kind": "Group", "id": id}, "holders": 0, "pending": 0, "held": 0}})
+    }
+
+    fn condition(type_: &str, status: &str, reason: &str) -> Value {
+        json!([{"type": type_, "status": status, "reason": reason, "message": "the group is gone",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"}])
+    }
+
+    /// A namespace with one target and three entitlements, of which two stand for the same group.
+    fn tenant() -> Namespace {
+        let mut namespace = Namespace::default();
+        put::<TargetSystem>(
+            &mut namespace,
+            json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "TargetSystem", "metadata": {"name": "okta"},
+                "spec": {"adopt": "Never", "scim": {"baseURL": "https://x", "bearerTokenSecretRef": {"name": "s", "key": "k"}}}}),
+        );
+        put::<Entitlement>(&mut namespace, entitlement("chat", "g1"));
+        put::<Entitlement>(&mut namespace, entitlement("chat-by-another-name", "g1"));
+        put::<Entitlement>(&mut namespace, entitlement("code", "g2"));
+        namespace
+    }
+
+    fn key(id: &str) -> RemoteKey {
+        RemoteKey {
+            target: "okta".to_owned(),
+            object: crate::api::entitlement::RemoteObject {
+                kind: "Group".to_owned(),
+                id: id.to_owned(),
+            },
+        }
+    }
+
+    fn employee(spec: &Value, status: &Value) -> Person {
+        let object = json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "Employee", "metadata": {"name": "ada"},
+            "spec": spec, "status": status});
+        Person::from(serde_json::from_value::<Employee>(object).unwrap())
+    }
+
+    fn ada() -> Person {
+        employee(&json!({"company": "X"}), &json!({}))
+    }
+
+    /// Somebody who holds the group `id` by the policies `grantors`.
+    fn holder(spec: &Value, id: &str, state: &str, grantors: &[&str], parameters: &Value) -> Person {
+        let record = json!({"entitlement": "chat", "target": "okta", "kind": "Group", "remoteId": id,
+            "accountId": "a", "state": state, "grantors": grantors, "desiredParameters": parameters});
+        employee(spec, &json!({"phase": "Active", "entitlements": [record]}))
+    }
+
+    fn said<'a>(map: &'a BTreeMap<String, String>, name: &str) -> &'a str {
+        map.get(name).map_or("", String::as_str)
+    }
+
+    /// I8: what two policies give is one grant with two grantors, also through two names of one remote object.
+    #[test]
+    fn two_policies_that_give_one_group_are_two_grantors_of_one_grant() {
+        let mut namespace = tenant();
+        put_policy(&mut namespace, "zeta", json!({}));
+        let other = json!({"entitlements": [{"name": "chat-by-another-name"}, {"name": "code"}]});
+        put_policy(&mut namespace, "alpha", other);
+        let resolution = resolve(&namespace, &ada(), now());
+        let chat = &resolution.desired[&key("g1")];
+        assert_eq!(
+            (chat.entitlement.as_str(), &chat.grantors[..]),
+            ("chat", &["alpha".to_owned(), "zeta".to_owned()][..])
+        );
+        assert_eq!(resolution.desired[&key("g2")].grantors, ["alpha"]);
+        assert!(resolution.undecided.is_empty() && resolution.undecided_grantors.is_empty());
+        assert_eq!(resolution.matched.len(), 2);
+    }
+
+    /// Semantics 4: the higher priority's parameters win; equal ones that differ change nothing.
+    #[test]
+    fn parameters_come_from_the_highest_priority_or_are_a_conflict() {
+        let gives = |priority: i32, limit: &str| json!({"priority": priority, "entitlements": [{"name": "chat", "parameters": {"limit": limit}}]});
+        let mut namespace = tenant();
+        put_policy(&mut namespace, "low", gives(-1, "10"));
+        put_policy(&mut namespace, "high", gives(5, "500"));
+        let resolution = resolve(&namespace, &ada(), now());
+        assert_eq!(resolution.desired[&key("g1")].parameters["limit"], "500");
+        assert_eq!(resolution.desired[&key("g1")].grantors, ["high", "low"]);
+
+        put_policy(&mut namespace, "rival", gives(5, "700"));
+        let resolution = resolve(&namespace, &ada(), now());
+        assert!(resolution.desired.is_empty());
+        let policies = vec!["high".to_owned(), "rival".to_owned()];
+        assert_eq!(
+            resolution.conflicts,
+            [Conflict {
+                key: key("g1"),
+                policies
+            }]
+        );
+        assert!(resolution.undecided[&key("g1")].contains("high, rival"));
+
+        put_policy(&mut namespace, "rival", gives(5, "500"));
+        let resolution = resolve(&namespace, &ada(), now());
+        assert!(
+            resolution.conflicts.is_empty(),
+            "the same value twice is no contradiction"
+        );
+        assert_eq!(resolution.desired[&key("g1")].grantors, ["high", "low", "rival"]);
+    }
+
+    /// Semantics 3 and 7: a policy that cannot be told about lowers no parameter that it gave.
+    #[test]
+    fn a_limit_stays_while_the_policy_that_raised_it_cannot_be_told_about() {
+        let gives = |priority: i32, limit: &str, more: Value| {
+            let mut spec =
+                json!({"priority": priority, "entitlements": [{"name": "chat", "parameters": {"limit": limit}}]});
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            spec
+        };
+        let mut namespace = tenant();
+        put_policy(&mut namespace, "all", gives(0, "10", json!({})));
+        let unsure = json!({"selector": {"manager": {"under": ["nobody@x.io"]}}});
+        put_policy(&mut namespace, "managers", gives(5, "500", unsure.clone()));
+        let person = holder(
+            &json!({}),
+            "g1",
+            "Granted",
+            &["all", "managers"],
+            &json!({"limit": "500"}),
+        );
+        let desired = &resolve(&namespace, &person, now()).desired[&key("g1")];
+        assert_eq!(desired.parameters["limit"], "500");
+        assert_eq!(desired.grantors, ["all"]);
+        // A weaker policy has no say, whether it can be told about or not.
+        put_policy(&mut namespace, "managers", gives(-5, "500", unsure));
+        assert_eq!(
+            resolve(&namespace, &person, now()).desired[&key("g1")].parameters["limit"],
+            "10"
+        );
+    }
+
+    /// Semantics 3: whatever cannot be read, compiled or found neither grants nor takes.
+    #[test]
+    fn what_cannot_be_told_is_undecided_and_never_desired() {
+        let mut namespace = tenant();
+        let unready = [
+            (
+                "not-ready",
+                json!({"conditions": condition("Ready", "False", "RemoteMissing")}),
+                "the group is gone",
+            ),
+            (
+                "duplicate",
+                json!({"conditions": condition("Conflict", "True", "Duplicate")}),
+                "older entitlement",
+            ),
+            (
+                "stale",
+                json!({"observedGeneration": 0}),
+                "changed and was not looked up",
+            ),
+            ("no-remote", json!({"remote": null}), "was not found at its target yet"),
+        ];
+        for (name, status, _) in &unready {
+            let mut object = entitlement(name, name);
+            object["status"]
+                .as_object_mut()
+                .unwrap()
+                .extend(status.as_object().unwrap().clone());
+            put::<Entitlement>(&mut namespace, object);
+        }
+        let mut unseen = entitlement("unseen", "");
+        unseen.as_object_mut().unwrap().remove("status");
+        put::<Entitlement>(&mut namespace, unseen);
+        let mut elsewhere = entitlement("elsewhere", "elsewhere");
+        elsewhere["spec"]["targetRef"]["name"] = json!("gone");
+        put::<Entitlement>(&mut namespace, elsewhere);
+        let mut going = entitlement("going", "going");
+        going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        put::<Entitlement>(&mut namespace, going);
+        let broken = ObjectMeta {
+            name: Some("broken".to_owned()),
+            ..ObjectMeta::default()
+        };
+        Entitlement::put_broken(&mut namespace, &broken, "no targetRef".to_owned());
+        let mut table: Vec<(&str, &str)> = unready.iter().map(|(name, _, why)| (*name, *why)).collect();
+        table.extend([
+            ("unseen", "was not looked up at its target yet"),
+            ("elsewhere", "target gone of entitlement elsewhere is not there"),
+            ("going", "is being deleted"),
+            ("broken", "no targetRef"),
+            ("missing", "entitlement missing is not there"),
+        ]);
+        for (name, why) in table {
+            put_policy(
+                &mut namespace,
+                "p",
+                json!({"entitlements": [{"name": name}, {"name": "code"}]}),
+            );
+            let resolution = resolve(&namespace, &ada(), now());
+            assert_eq!(
+                resolution.desired.len(),
+                1,
+                "{name}: the other entitlement is given all the same"
+            );
+            assert!(
+                said(&resolution.undecided_grantors, "p").contains(why),
+                "{name}: {resolution:?}"
+            );
+            let known = ["not-ready", "duplicate", "stale", "elsewhere", "going"].contains(&name);
+            assert_eq!(
+                resolution.undecided.len(),
+                usize::from(known),
+                "{name}: {:?}",
+                resolution.undecided
+            );
+        }
+    }
+
+    /// Semantics 3: policies that cannot be read, compiled, or told to match keep what they gave.
+    #[test]
+    fn policies_that_cannot_be_told_about_keep_what_they_gave() {
+        let mut namespace = tenant();
+        put_policy(
+            &mut namespace,
+            "typo",
+            json!({"selector": {"tenure": {"atLeast": "5m"}}}),
+        );
+        let unsure = json!({"selector": {"manager": {"under": ["nobody@x.io"]}}, "entitlements": [{"name": "code"}]});
+        put_policy(&mut namespace, "unsure", unsure);
+        let broken = ObjectMeta {
+            name: Some("broken".to_owned()),
+            ..ObjectMeta::default()
+        };
+        ProvisioningPolicy::put_broken(&mut namespace, &broken, "no mode".to_owned());
+        let resolution = resolve(&namespace, &ada(), now());
+        assert!(resolution.desired.is_empty());
+        assert!(said(&resolution.undecided_grantors, "broken").contains("no mode"));
+        assert!(said(&resolution.undecided_grantors, "typo").contains("whole number of days"));
+        assert!(said(&resolution.undecided_grantors, "unsure").contains("nobody@x.io"));
+        assert_eq!(
+            resolution.undecided.keys().collect::<Vec<_>>(),
+            [&key("g1"), &key("g2")]
+        );
+        assert!(resolution.matched.is_empty());
+        // Who is certain is not held up by who is not.
+        put_policy(&mut namespace, "certain", json!({}));
+        let resolution = resolve(&namespace, &ada(), now());
+        assert_eq!(resolution.desired[&key("g1")].grantors, ["certain"]);
+        assert!(!resolution.undecided.contains_key(&key("g1")));
+        assert!(resolution.undecided_grantors.contains_key("typo"));
+    }
+
+    /// A policy gives nothing outside its phases, is gone once its deletion was asked for, and stays quiet when paused.
+    #[test]
+    fn phases_deletion_and_pause_of_a_policy() {
+        let mut namespace = tenant();
+        put_policy(&mut namespace, "p", json!({"lifecycle": {"phases": ["OnLeave"]}}));
+        let resolution = resolve(&namespace, &ada(), now());
+        assert!(resolution.desired.is_empty() && resolution.matched.is_empty());
+        assert!(
+            resolution.undecided_grantors.is_empty(),
+            "not in its phases is a plain no"
+        );
+        let prehire = employee(&json!({"startDate": "2026-07-01"}), &json!({}));
+        put_policy(&mut namespace, "p", json!({}));
+        let resolution = resolve(&namespace, &prehire, now());
+        assert_eq!((resolution.phase, resolution.desired.len()), (Phase::PreHire, 0));
+        assert!(resolution.next.is_some_and(|(_, what)| what == "phase Active"));
+
+        let with = |metadata: Value| {
+            let mut namespace = tenant();
+            put::<ProvisioningPolicy>(
+                &mut namespace,
+                json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "ProvisioningPolicy", "metadata": metadata,
+                    "spec": {"mode": "Enforce", "selector": {"everyone": true}, "entitlements": [{"name": "chat"}]}}),
+            );
+            resolve(&namespace, &ada(), now())
+        };
+        let deleting = with(json!({"name": "p", "deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        assert!(deleting.desired.is_empty() && deleting.undecided_grantors.is_empty());
+        let paused = with(json!({"name": "p", "annotations": {"rollcall.dev/paused": ""}}));
+        assert!(paused.desired.is_empty() && said(&paused.undecided_grantors, "p").contains("paused"));
+        assert!(paused.matched.contains("p"));
+    }
+
+    /// I2, and semantics 4: who has left desires nothing; who is deleted with `Revoke` loses all by hand; who is missing
+    /// or paused keeps everything.
+    #[test]
+    fn ending_and_frozen_are_never_both() {
+        let mut namespace = tenant();
+        put_policy(&mut namespace, "p", json!({}));
+        put_policy(
+            &mut namespace,
+            "unsure",
+            json!({"selector": {"manager": {"under": ["nobody@x.io"]}}}),
+        );
+        let left = employee(&json!({"employmentStatus": "INACTIVE"}), &json!({}));
+        let resolution = resolve(&namespace, &left, now());
+        assert_eq!(
+            (resolution.phase, resolution.ending),
+            (Phase::Terminated, Some(Cause::Termination))
+        );
+        assert!(resolution.desired.is_empty() && resolution.undecided.is_empty());
+        assert!(
+            resolution.undecided_grantors.is_empty(),
+            "doubt about a policy keeps no leaver's access"
+        );
+
+        let mut paused = left;
+        paused.paused = true;
+        let resolution = resolve(&namespace, &paused, now());
+        assert_eq!((resolution.phase, resolution.ending), (Phase::Terminated, None));
+        assert!(
+            resolution
+                .frozen
+                .is_some_and(|why| why.contains("a termination included"))
+        );
+        assert!(resolution.desired.is_empty());
+
+        let mut deleted = employee(&json!({"deletionPolicy": "Revoke"}), &json!({}));
+        deleted.deleting = true;
+        assert_eq!(resolve(&namespace, &deleted, now()).ending, Some(Cause::Manual));
+        deleted.spec.deletion_policy = DeletionPolicy::Orphan;
+        assert_eq!(resolve(&namespace, &deleted, now()).ending, None);
+
+        let absent =
+            json!({"connectionRef": {"name": "hr"}, "source": {"state": "Absent"}, "deletionPolicy": "Revoke"});
+        let mut missing = employee(&absent, &json!({"phase": "Active"}));
+        missing.deleting = true;
+        let resolution = resolve(&namespace, &missing, now());
+        assert_eq!((resolution.phase, resolution.ending), (Phase::Missing, None));
+        assert!(resolution.frozen.is_some());
+    }
+
+    /// Semantics 1 and 2: the connection says in which zone the last day ends.
+    #[test]
+    fn the_zone_of_the_connection_ends_the_last_day() {
+        let mut namespace = tenant();
+        let connect = |namespace: &mut Namespace, zone: &str, version: &str| {
+            let key = json!({"name": "s", "key": "k"});
+            put::<HRISConnection>(
+                namespace,
+                json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "HRISConnection",
+                    "metadata": {"name": "hr", "resourceVersion": version},
+                    "spec": {"merge": {"region": "EU"}, "apiKeySecretRef": key, "accountTokenSecretRef": key,
+                        "termination": {"defaultTimeZone": zone}}}),
+            );
+        };
+        let leaver = json!({"connectionRef": {"name": "hr"}, "source": {"state": "Present"},
+            "employmentStatus": "ACTIVE", "terminationDate": "2026-06-15"});
+        let end = |namespace: &Namespace| {
+            let next = resolve(namespace, &employee(&leaver, &json!({})), now()).next;
+            next.map(|(instant, _)| instant.to_string())
+        };
+        assert_eq!(
+            end(&namespace).as_deref(),
+            Some("2026-06-16T12:00:00Z"),
+            "no connection: last on earth"
+        );
+        connect(&mut namespace, "Europe/Berlin", "1");
+        assert_eq!(end(&namespace).as_deref(), Some("2026-06-15T22:00:00Z"));
+        connect(&mut namespace, "Mars/Olympus", "2");
+        assert_eq!(
+            end(&namespace).as_deref(),
+            Some("2026-06-16T12:00:00Z"),
+            "no such zone: last on earth"
+        );
+        connect(&mut namespace, "Pacific/Apia", "3");
+        assert_eq!(end(&namespace), None, "over already");
+    }
+
+    /// The next transition is the earliest of the phase's and of those of the policies that could give something.
+    #[test]
+    fn the_next_transition_is_the_earliest() {
+        let mut namespace = tenant();
+        put_policy(
+            &mut namespace,
+            "later",
+            json!({"selector": {"tenure": {"atLeast": "60d"}}}),
+        );
+        put_policy(
+            &mut namespace,
+            "soon",
+            json!({"selector": {"tenure": {"lessThan": "30d"}}}),
+        );
+        let on_leave_only = json!({"selector": {"tenure": {"atLeast": "15d"}}, "lifecycle": {"phases": ["OnLeave"]}});
+        put_policy(&mut namespace, "elsewhere", on_leave_only);
+        let mut facts = json!({"startDate": "2026-06-01"});
+        let next = |facts: &Value| {
+            let next = resolve(&namespace, &employee(facts, &json!({})), now()).next;
+            next.map(|(instant, what)| format!("{instant} {what}"))
+                .unwrap_or_default()
+        };
+        assert_eq!(next(&facts), "2026-07-01T00:00:00Z policy soon stops matching");
+        facts["terminationDate"] = json!("2026-06-20");
+        assert_eq!(next(&facts), "2026-06-21T00:00:00Z phase Terminated");
+    }
+
+    /// A policy that goes from Enforce to Plan takes nothing, and says what it would do.
+    #[test]
+    fn plan_mode_gives_nothing_takes_nothing_and_says_what_enforce_would_do() {
+        let mut namespace = tenant();
+        put_policy(
+            &mut namespace,
+            "p",
+            json!({"mode": "Plan", "entitlements": [{"name": "chat"}, {"name": "code"}]}),
+        );
+        let chat = PlannedChange {
+            key: key("g1"),
+            entitlement: "chat".to_owned(),
+        };
+        let code = PlannedChange {
+            key: key("g2"),
+            entitlement: "code".to_owned(),
+        };
+        let fresh = resolve(&namespace, &ada(), now());
+        assert!(fresh.desired.is_empty() && fresh.undecided_grantors.is_empty());
+        assert!(fresh.matched.contains("p"), "matched counts any mode");
+        assert_eq!(
+            would(&namespace, &ada(), "p", now()).grants,
+            [chat.clone(), code.clone()]
+        );
+
+        let has_chat = holder(&json!({}), "g1", "Granted", &["p"], &json!({}));
+        let resolution = resolve(&namespace, &has_chat, now());
+        assert!(said(&resolution.undecided_grantors, "p").contains("what it gave stays"));
+        let delta = would(&namespace, &has_chat, "p", now());
+        assert_eq!((delta.grants, delta.revokes), (vec![code.clone()], vec![]));
+
+        // Narrowed, it would take what it alone gave.
+        put_policy(
+            &mut namespace,
+            "p",
+            json!({"mode": "Plan", "selector": {"company": ["Y"]}}),
+        );
+        assert_eq!(would(&namespace, &has_chat, "p", now()).revokes, [chat]);
+        let both = holder(&json!({}), "g1", "Granted", &["p", "other"], &json!({}));
+        put_policy(&mut namespace, "other", json!({}));
+        assert_eq!(
+            would(&namespace, &both, "p", now()),
+            PlanDelta::default(),
+            "I8: another grantor keeps it"
+        );
+        put_policy(
+            &mut namespace,
+            "other",
+            json!({"selector": {"manager": {"under": ["nobody@x.io"]}}}),
+        );
+        assert_eq!(
+            would(&namespace, &both, "p", now()),
+            PlanDelta::default(),
+            "another may keep it"
+        );
+        let gone = holder(&json!({}), "g1", "Revoked", &["p"], &json!({}));
+        assert_eq!(would(&namespace, &gone, "p", now()), PlanDelta::default());
+        let left = holder(
+            &json!({"employmentStatus": "INACTIVE"}),
+            "g1",
+            "Granted",
+            &["p"],
+            &json!({}),
+        );
+        assert_eq!(
+            would(&namespace, &left, "p", now()),
+            PlanDelta::default(),
+            "all goes anyway"
+        );
+        assert_eq!(
+            would(&namespace, &ada(), "other", now()),
+            PlanDelta::default(),
+            "not in Plan mode"
+        );
+        assert_eq!(would(&namespace, &ada(), "none", now()), PlanDelta::default());
+    }
+
+    /// The compiled selector is that of the policy as it is now, however the policy came in.
+    #[test]
+    fn an_edited_selector_is_compiled_anew() {
+        let mut namespace = tenant();
+        put_policy(&mut namespace, "p", json!({}));
+        assert_eq!(resolve(&namespace, &ada(), now()).desired.len(), 1);
+        put_policy(&mut namespace, "p", json!({"selector": {"company": ["Y"]}}));
+        assert!(resolve(&namespace, &ada(), now()).desired.is_empty());
+        let Some(Entry::Readable(policy)) = namespace.policies.get_mut("p") else {
+            panic!("it is there")
+        };
+        Arc::make_mut(policy).spec.selector.all.company = vec!["X".to_owned()];
+        assert_eq!(resolve(&namespace, &ada(), now()).desired.len(), 1);
+    }
+}

@@ -10,7 +10,7 @@ use jiff::{Span, Timestamp};
 use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, glob_matches, keys, present, same};
 pub use self::tri::{Match, Tri};
 use super::index::{Namespace, Person};
-use super::phase::{Zone, calendar_date};
+use super::phase::{Zone, calendar_date, is_unconfirmed};
 use crate::api::employee::{GroupPath, Location};
 use crate::api::policy::{Clause, Selector};
 
@@ -134,16 +134,14 @@ impl Scene<'_> {
                 if self.person.identifiers().any(|name| people.contains(&name)) {
                     return Match::of(Tri::True);
                 }
-                let spec = &self.person.spec;
-                self.missing("workEmail", present(spec.work_email.as_ref()).is_none())
-                    .or(self.missing("employeeNumber", present(spec.employee_number.as_ref()).is_none()))
+                nameless(self.person).map_or(Match::of(Tri::False), Match::unknown)
             }
         }
     }
 
     /// The answer for an attribute that gives no match: unknown where it is gone and that is not confirmed.
-    fn missing(&self, name: &str, gone: bool) -> Match {
-        if gone && unconfirmed(self.person, name) {
+    fn missing(&self, name: &str) -> Match {
+        if is_unconfirmed(&self.person.spec, name) {
             Match::unknown(format!(
                 "{name} had a value and has none now, which is not confirmed yet"
             ))
@@ -155,7 +153,7 @@ impl Scene<'_> {
     fn text(&self, name: &str, value: Option<&String>, matches: impl Fn(&str) -> bool) -> Match {
         match present(value) {
             Some(value) => Match::of(matches(value).into()),
-            None => self.missing(name, true),
+            None => self.missing(name),
         }
     }
 
@@ -173,7 +171,7 @@ impl Scene<'_> {
         if found {
             Match::of(Tri::True)
         } else {
-            self.missing(name, true)
+            self.missing(name)
         }
     }
 
@@ -196,7 +194,7 @@ impl Scene<'_> {
 
     fn tenure(&self, at_least: Option<i64>, less_than: Option<i64>) -> Match {
         let Some(text) = present(self.person.spec.start_date.as_ref()) else {
-            return self.missing("startDate", true);
+            return self.missing("startDate");
         };
         let today = self.zone.date_at(self.now);
         let days = calendar_date(text).and_then(|start| start.until(today).ok());
@@ -224,7 +222,7 @@ impl Scene<'_> {
         let mut steps = 0;
         while depth.is_none_or(|depth| steps < depth) {
             let Some(manager) = &at.spec.manager_ref else {
-                if unconfirmed(at, "managerRef") {
+                if is_unconfirmed(&at.spec, "managerRef") {
                     doubt = Some(format!(
                         "managerRef of {} had a value and has none now, which is not confirmed yet",
                         at.name
@@ -245,6 +243,10 @@ impl Scene<'_> {
                 ));
                 break;
             };
+            // Whoever lost the name that a policy calls them by may be the one that it means.
+            if let Some(why) = nameless(next) {
+                doubt = Some(why);
+            }
             at = next;
             steps = steps.saturating_add(1);
         }
@@ -255,7 +257,505 @@ impl Scene<'_> {
     }
 }
 
-fn unconfirmed(person: &Person, name: &str) -> bool {
-    let source = person.spec.source.as_ref();
-    source.is_some_and(|source| source.unconfirmed.iter().any(|attribute| attribute == name))
+/// Why it cannot be told what a person is called, where it cannot.
+fn nameless(person: &Person) -> Option<String> {
+    let spec = &person.spec;
+    [
+        ("workEmail", &spec.work_email),
+        ("employeeNumber", &spec.employee_number),
+    ]
+    .into_iter()
+    .find(|(name, value)| present(value.as_ref()).is_none() && is_unconfirmed(spec, name))
+    .map(|(name, _)| {
+        let who = &person.name;
+        format!("{name} of {who} had a value and has none now, which is not confirmed yet")
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Tri::{False, True, Unknown};
+    use super::*;
+    use crate::api::Employee;
+    use crate::decide::index::Indexed;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn noon() -> Timestamp {
+        at("2026-06-15T12:00:00Z")
+    }
+
+    fn berlin() -> Zone {
+        Zone::named("Europe/Berlin").unwrap()
+    }
+
+    fn compiled(selector: &Value) -> Result<Compiled, String> {
+        Compiled::new(&serde_json::from_value(selector.clone()).unwrap())
+    }
+
+    /// `ceo` over `vp` over `lead` over `dev`; `ada` and `bob` manage each other; `twin1` and `twin2` share an email;
+    /// the manager of `lost` is not there; that of `blank` is gone and not confirmed to be, as is the email of `noname`.
+    fn company() -> Namespace {
+        let mut namespace = Namespace::default();
+        let people = json!({
+            "ceo": {"workEmail": "ceo@x.io", "employeeNumber": "1"},
+            "vp": {"workEmail": "vp@x.io", "managerRef": {"name": "ceo"}},
+            "lead": {"workEmail": "lead@x.io", "managerRef": {"name": "vp"}},
+            "dev": {"workEmail": "dev@x.io", "employeeNumber": "E-77", "managerRef": {"name": "lead"}},
+            "ada": {"workEmail": "ada@x.io", "managerRef": {"name": "bob"}},
+            "bob": {"workEmail": "bob@x.io", "managerRef": {"name": "ada"}},
+            "self": {"workEmail": "self@x.io", "managerRef": {"name": "self"}},
+            "twin1": {"workEmail": "twin@x.io"},
+            "twin2": {"workEmail": "twin@x.io"},
+            "under1": {"managerRef": {"name": "twin1"}},
+            "under2": {"managerRef": {"name": "twin2"}},
+            "lost": {"workEmail": "lost@x.io", "managerRef": {"name": "nobody"}},
+            "underlost": {"managerRef": {"name": "lost"}},
+            "blank": {"workEmail": "blank@x.io", "source": {"state": "Present", "unconfirmed": ["managerRef"]}},
+            "below": {"managerRef": {"name": "blank"}},
+            "noname": {"managerRef": {"name": "ceo"}, "source": {"state": "Present", "unconfirmed": ["workEmail"]}},
+            "undernoname": {"managerRef": {"name": "noname"}},
+        });
+        for (name, spec) in people.as_object().unwrap() {
+            Employee::new(name, serde_json::from_value(spec.clone()).unwrap()).put(&mut namespace);
+        }
+        namespace
+    }
+
+    fn person(facts: &Value) -> Person {
+        Person {
+            name: "probe".to_owned(),
+            spec: serde_json::from_value(facts.clone()).unwrap(),
+            ..Person::default()
+        }
+    }
+
+    fn unsure(names: &[&str]) -> Value {
+        json!({"source": {"state": "Present", "unconfirmed": names}})
+    }
+
+    fn check(namespace: &Namespace, selector: &Value, person: &Person, expected: Tri) {
+        let found = compiled(selector)
+            .unwrap()
+            .matches(namespace, person, noon(), &berlin());
+        assert_eq!(found.tri, expected, "{selector} for {:?}: {:?}", person.spec, found.why);
+        assert_eq!(found.why.is_some(), expected == Unknown, "{selector}: {:?}", found.why);
+    }
+
+    /// Semantics 3: every key, with a person who has it, one who has another, and one whose value is gone unconfirmed.
+    #[test]
+    fn every_key_says_yes_no_and_unknown() {
+        let emea = json!({"departments": [{"path": ["Sales", "EMEA", "DACH"]}, {"path": ["Board"]}]});
+        let engineer = json!({"jobTitle": " Senior Software Engineer "});
+        let strange = json!({"jobTitle": "Développeur [R&D] {x}"});
+        let munich = json!({"workLocation": {"name": "HQ", "country": "DE", "state": "Bavaria", "city": "München"}});
+        let germany = json!({"workLocation": {"country": "DE"},
+            "source": {"state": "Present", "unconfirmed": ["workLocation"]}});
+        let march = json!({"startDate": "2026-03-17"}); // Ninety days before.
+        let table = [
+            (json!({"everyone": true}), json!({}), True),
+            // Groups: by any name on the path, by a piece of the path, or by the last name alone.
+            (json!({"department": {"in": ["sales"]}}), emea.clone(), True),
+            (json!({"department": {"in": ["X", " emea "]}}), emea.clone(), True),
+            (
+                json!({"department": {"in": ["sales"], "exact": true}}),
+                emea.clone(),
+                False,
+            ),
+            (
+                json!({"department": {"in": ["dach"], "exact": true}}),
+                emea.clone(),
+                True,
+            ),
+            (
+                json!({"department": {"in": ["board"], "exact": true}}),
+                emea.clone(),
+                True,
+            ),
+            (json!({"department": {"in": ["Sales > EMEA"]}}), emea.clone(), True),
+            (json!({"department": {"in": ["EMEA > DACH"]}}), emea.clone(), True),
+            (json!({"department": {"in": ["Sales > DACH"]}}), emea.clone(), False),
+            (
+                json!({"department": {"in": ["Sales > EMEA"], "exact": true}}),
+                emea.clone(),
+                False,
+            ),
+            (
+                json!({"department": {"in": ["EMEA > DACH"], "exact": true}}),
+                emea.clone(),
+                True,
+            ),
+            (
+                json!({"department": {"in": ["A > Sales > EMEA > DACH"]}}),
+                emea.clone(),
+                False,
+            ),
+            (
+                json!({"department": {"in": ["R&D > Core"]}}),
+                json!({"departments": [{"path": ["r&d > core"]}]}),
+                True,
+            ),
+            (json!({"department": {"in": ["Sale"]}}), emea.clone(), False),
+            (
+                json!({"department": {"in": ["Sales"]}}),
+                json!({"departments": [{"path": []}]}),
+                False,
+            ),
+            (json!({"department": {"in": ["Sales"]}}), json!({}), False),
+            (
+                json!({"department": {"in": ["Sales"]}}),
+                unsure(&["departments"]),
+                Unknown,
+            ),
+            (json!({"department": {"in": ["Sales"]}}), unsure(&["groups"]), False),
+            (
+                json!({"department": {"in": ["Sales"]}}),
+                with(&emea, unsure(&["departments"])),
+                True,
+            ),
+            (
+                json!({"department": {"in": ["Legal"]}}),
+                with(&emea, unsure(&["departments"])),
+                Unknown,
+            ),
+            (
+                json!({"businessUnit": {"in": ["Retail"]}}),
+                json!({"businessUnits": [{"path": ["Retail"]}]}),
+                True,
+            ),
+            (json!({"businessUnit": {"in": ["Retail"]}}), emea.clone(), False),
+            (
+                json!({"businessUnit": {"in": ["Retail"]}}),
+                unsure(&["businessUnits"]),
+                Unknown,
+            ),
+            (
+                json!({"group": {"in": ["Guild"]}}),
+                json!({"groups": [{"path": ["Guild", "Rust"]}]}),
+                True,
+            ),
+            (
+                json!({"group": {"in": ["Guild"]}}),
+                json!({"groups": [{"path": ["Rust"]}]}),
+                False,
+            ),
+            (json!({"group": {"in": ["Guild"]}}), unsure(&["groups"]), Unknown),
+            // Titles: the whole title, `*` and `?` alone are special, and a character is a character.
+            (json!({"jobTitle": ["*engineer*"]}), engineer.clone(), True),
+            (json!({"jobTitle": ["senior*engineer"]}), engineer.clone(), True),
+            (json!({"jobTitle": ["engineer"]}), engineer.clone(), False),
+            (json!({"jobTitle": ["VP ?*", "*ware*"]}), engineer.clone(), True),
+            (json!({"jobTitle": ["d?veloppeur [r&d] {x}"]}), strange.clone(), True),
+            (json!({"jobTitle": ["DÉVELOPPEUR*"]}), strange.clone(), True),
+            (json!({"jobTitle": ["*[a-z]*"]}), strange.clone(), False),
+            (json!({"jobTitle": ["VP ?*"]}), json!({"jobTitle": "VP"}), False),
+            (json!({"jobTitle": ["*"]}), json!({}), False),
+            (json!({"jobTitle": ["*"]}), json!({"jobTitle": "  "}), False),
+            (json!({"jobTitle": ["*"]}), unsure(&["jobTitle"]), Unknown),
+            // Places: keys ANDed, values ORed.
+            (
+                json!({"workLocation": {"country": ["FR", "de"], "city": ["MÜNCHEN"]}}),
+                munich.clone(),
+                True,
+            ),
+            (
+                json!({"workLocation": {"country": ["DE"], "city": ["Berlin"]}}),
+                munich.clone(),
+                False,
+            ),
+            (
+                json!({"workLocation": {"name": ["hq"], "state": ["bavaria"]}}),
+                munich.clone(),
+                True,
+            ),
+            (json!({"homeLocation": {"country": ["DE"]}}), munich.clone(), False),
+            (
+                json!({"homeLocation": {"country": ["DE"]}}),
+                json!({"homeLocation": {"country": "DE"}}),
+                True,
+            ),
+            (
+                json!({"homeLocation": {"country": ["DE"]}}),
+                unsure(&["homeLocation"]),
+                Unknown,
+            ),
+            (
+                json!({"workLocation": {"city": ["Bonn"]}}),
+                json!({"workLocation": {"country": "DE"}}),
+                False,
+            ),
+            (
+                json!({"workLocation": {"country": ["DE"], "city": ["Bonn"]}}),
+                germany.clone(),
+                Unknown,
+            ),
+            (
+                json!({"workLocation": {"country": ["FR"], "city": ["Bonn"]}}),
+                germany.clone(),
+                False,
+            ),
+            // Plain text.
+            (
+                json!({"employmentType": ["full_time"]}),
+                json!({"employmentType": "FULL_TIME"}),
+                True,
+            ),
+            (
+                json!({"employmentType": ["FULL_TIME"]}),
+                json!({"employmentType": "INTERN"}),
+                False,
+            ),
+            (
+                json!({"employmentType": ["FULL_TIME"]}),
+                unsure(&["employmentType"]),
+                Unknown,
+            ),
+            (
+                json!({"employmentStatus": ["ACTIVE"]}),
+                json!({"employmentStatus": "ACTIVE"}),
+                True,
+            ),
+            (json!({"employmentStatus": ["ACTIVE"]}), json!({}), False),
+            (
+                json!({"employmentStatus": ["ACTIVE"]}),
+                unsure(&["employmentStatus"]),
+                Unknown,
+            ),
+            (
+                json!({"company": ["Ümlaut GmbH"]}),
+                json!({"company": " ümlaut gmbh"}),
+                True,
+            ),
+            (json!({"company": ["X"]}), json!({"company": "Y"}), False),
+            (json!({"company": ["X"]}), unsure(&["company"]), Unknown),
+            // Tenure, in whole days of the zone.
+            (json!({"tenure": {"atLeast": "90d"}}), march.clone(), True),
+            (json!({"tenure": {"atLeast": "91d"}}), march.clone(), False),
+            (json!({"tenure": {"lessThan": "90d"}}), march.clone(), False),
+            (
+                json!({"tenure": {"atLeast": "2160h", "lessThan": "91d"}}),
+                march.clone(),
+                True,
+            ),
+            (
+                json!({"tenure": {"lessThan": "1d"}}),
+                json!({"startDate": "2026-07-01"}),
+                True,
+            ),
+            (json!({"tenure": {"lessThan": "99999999d"}}), march.clone(), True),
+            (json!({"tenure": {"atLeast": "1d"}}), json!({}), False),
+            (json!({"tenure": {"atLeast": "1d"}}), unsure(&["startDate"]), Unknown),
+            (
+                json!({"tenure": {"atLeast": "1d"}}),
+                json!({"startDate": "2026-02-31"}),
+                Unknown,
+            ),
+            // People.
+            (json!({"employees": ["P@x.io"]}), json!({"workEmail": "p@x.io"}), True),
+            (json!({"employees": ["e-5 "]}), json!({"employeeNumber": "E-5"}), True),
+            (json!({"employees": ["p@x.io"]}), json!({"workEmail": "q@x.io"}), False),
+            (json!({"employees": ["p@x.io"]}), json!({}), False),
+            (json!({"employees": ["p@x.io"]}), unsure(&["workEmail"]), Unknown),
+            (json!({"employees": ["p@x.io"]}), unsure(&["employeeNumber"]), Unknown),
+            (
+                json!({"employees": ["p@x.io"]}),
+                with(&json!({"workEmail": "q@x.io"}), unsure(&["workEmail"])),
+                False,
+            ),
+        ];
+        let namespace = company();
+        for (selector, facts, expected) in table {
+            check(&namespace, &selector, &person(&facts), expected);
+        }
+    }
+
+    fn with(facts: &Value, more: Value) -> Value {
+        let mut facts = facts.clone();
+        let more: serde_json::Map<String, Value> = serde_json::from_value(more).unwrap();
+        facts.as_object_mut().unwrap().extend(more);
+        facts
+    }
+
+    /// Semantics 3, up the chain of managers: it ends, it goes round, or it breaks off, and only the last is unknown.
+    #[test]
+    fn the_chain_of_managers_ends_goes_round_or_breaks_off() {
+        let namespace = company();
+        let under = |called: &str| json!({"manager": {"under": [called]}});
+        let near = |called: &str, depth: u32| json!({"manager": {"under": [called], "depth": depth}});
+        let table = [
+            ("dev", under("ceo@x.io"), True),
+            ("dev", under("1"), True),
+            ("dev", under(" CEO@X.io "), True),
+            ("dev", near("lead@x.io", 1), True),
+            ("dev", near("vp@x.io", 1), False),
+            ("dev", near("vp@x.io", 2), True),
+            ("dev", near("ceo@x.io", 64), True),
+            ("ceo", under("ceo@x.io"), False),
+            ("ceo", under("dev@x.io"), False),
+            ("vp", under("lead@x.io"), False),
+            // Round and round.
+            ("ada", under("bob@x.io"), True),
+            ("ada", under("ada@x.io"), False),
+            ("ada", under("ceo@x.io"), False),
+            ("self", under("self@x.io"), False),
+            // Two people of one name: either counts.
+            ("under1", under("twin@x.io"), True),
+            ("under2", under("twin@x.io"), True),
+            ("dev", under("twin@x.io"), False),
+            // Nobody of that name, unless another is.
+            ("dev", under("typo@x.io"), Unknown),
+            ("ceo", under("typo@x.io"), Unknown),
+            ("dev", json!({"manager": {"under": ["typo@x.io", "vp@x.io"]}}), True),
+            ("dev", json!({"manager": {"under": ["vp@x.io", "typo@x.io"]}}), True),
+            // From the break on nobody knows, but not before it.
+            ("lost", under("ceo@x.io"), Unknown),
+            ("lost", near("ceo@x.io", 1), Unknown),
+            ("underlost", under("lost@x.io"), True),
+            ("underlost", near("ceo@x.io", 1), False),
+            ("underlost", near("ceo@x.io", 2), Unknown),
+            ("blank", under("ceo@x.io"), Unknown),
+            ("below", under("ceo@x.io"), Unknown),
+            ("below", near("ceo@x.io", 1), False),
+            ("below", under("blank@x.io"), True),
+            // A manager whose email is gone, unconfirmed, may be the one that is meant.
+            ("undernoname", under("twin@x.io"), Unknown),
+            ("undernoname", under("ceo@x.io"), True),
+            ("noname", under("twin@x.io"), False),
+        ];
+        for (name, selector, expected) in table {
+            check(&namespace, &selector, &namespace.employees[name], expected);
+        }
+    }
+
+    /// Semantics 3: three values through AND, OR and NOT.
+    #[test]
+    fn unknown_goes_through_and_or_and_not() {
+        let namespace = company();
+        // Their company is X, their title is gone, they have no department.
+        let probe = person(&with(&json!({"company": "X"}), unsure(&["jobTitle"])));
+        let yes = json!({"company": ["X"]});
+        let no = json!({"department": {"in": ["D"]}});
+        let unknown = json!({"jobTitle": ["*"]});
+        let both = |a: &Value, b: &Value| with(a, b.clone());
+        let table = [
+            (both(&yes, &unknown), Unknown),
+            (both(&no, &unknown), False),
+            (json!({"anyOf": [no, unknown, yes]}), True),
+            (json!({"anyOf": [no, unknown]}), Unknown),
+            (json!({"anyOf": [no, no]}), False),
+            (with(&no, json!({"anyOf": [yes]})), False),
+            (
+                with(&yes, json!({"anyOf": [both(&yes, &no), both(&yes, &unknown)]})),
+                Unknown,
+            ),
+            (with(&yes, json!({"not": [no]})), True),
+            (with(&yes, json!({"not": [yes]})), False),
+            (with(&yes, json!({"not": [no, unknown]})), Unknown),
+            (with(&yes, json!({"not": [unknown, yes]})), False),
+            (with(&no, json!({"not": [unknown]})), False),
+            (with(&yes, json!({"not": [both(&no, &unknown)]})), True),
+            (with(&unknown, json!({"not": [yes]})), False),
+            (json!({"everyone": true, "not": [yes]}), False),
+        ];
+        for (selector, expected) in table {
+            check(&namespace, &selector, &probe, expected);
+        }
+    }
+
+    /// Time changes a match only by tenure, at the start of a day in the zone.
+    #[test]
+    fn tenure_says_when_it_turns() {
+        let namespace = company();
+        let next = |selector: Value, facts: Value| {
+            let found = compiled(&selector)
+                .unwrap()
+                .next_change(&namespace, &person(&facts), noon(), &berlin());
+            found.map(|(instant, tri)| (instant.to_string(), tri))
+        };
+        let june = json!({"startDate": "2026-06-01"});
+        let at_90 = Some(("2026-08-29T22:00:00Z".to_owned(), True));
+        assert_eq!(next(json!({"tenure": {"atLeast": "90d"}}), june.clone()), at_90);
+        let between = json!({"tenure": {"atLeast": "90d", "lessThan": "180d"}});
+        assert_eq!(next(between.clone(), june.clone()), at_90);
+        let end = Some(("2026-09-05T22:00:00Z".to_owned(), False));
+        assert_eq!(next(between.clone(), json!({"startDate": "2026-03-10"})), end);
+        assert_eq!(next(between, json!({"startDate": "2020-01-01"})), None);
+        let newcomers_not = json!({"everyone": true, "not": [{"tenure": {"lessThan": "90d"}}]});
+        assert_eq!(next(newcomers_not, june.clone()), at_90);
+        // Time alone changes nothing where another key says no, or where the day never comes.
+        let elsewhere = json!({"company": ["X"], "tenure": {"atLeast": "90d"}});
+        assert_eq!(next(elsewhere, june.clone()), None);
+        assert_eq!(next(json!({"tenure": {"atLeast": "99999999d"}}), june.clone()), None);
+        assert_eq!(next(json!({"everyone": true}), june), None);
+        for facts in [
+            json!({}),
+            json!({"startDate": "2026-02-31"}),
+            json!({"startDate": "9999-12-31"}),
+        ] {
+            assert_eq!(next(json!({"tenure": {"atLeast": "90d"}}), facts), None);
+        }
+        // The very instant at which it turns, it has turned, and a second before it has not.
+        let selector = compiled(&json!({"tenure": {"atLeast": "90d"}})).unwrap();
+        let turn = at("2026-08-29T22:00:00Z");
+        let probe = person(&json!({"startDate": "2026-06-01"}));
+        let tri = |seconds: i64| {
+            selector
+                .matches(&namespace, &probe, turn + Span::new().seconds(seconds), &berlin())
+                .tri
+        };
+        assert_eq!((tri(-1), tri(0)), (False, True));
+    }
+
+    /// I10, and an author's slip: what cannot mean what its author wants is refused with words that say how to mend it.
+    #[test]
+    fn a_selector_that_cannot_be_meant_is_refused_with_the_remedy() {
+        for (selector, remedy) in [
+            (json!({}), "everyone: true"),
+            (json!({"not": [{"company": ["X"]}]}), "everyone: true"),
+            (json!({"everyone": false}), "leave it out"),
+            (json!({"anyOf": [{}]}), "selector.anyOf[0] has no key: leave it out"),
+            (
+                json!({"everyone": true, "not": [{"company": ["X"]}, {}]}),
+                "selector.not[1]",
+            ),
+            (json!({"jobTitle": ["Engineer", " "]}), "jobTitle has an empty value"),
+            (json!({"employees": [""]}), "leave that value out"),
+            (json!({"department": {"in": []}}), "department.in has no value"),
+            (json!({"department": {"in": ["Sales >  > EMEA"]}}), "Sales > EMEA"),
+            (json!({"manager": {"under": []}}), "manager.under has no value"),
+            (json!({"manager": {"under": ["a"], "depth": 0}}), "at least 1"),
+            (
+                json!({"workLocation": {}}),
+                "at least one of name, country, state and city",
+            ),
+            (
+                json!({"anyOf": [{"homeLocation": {"city": [""]}}]}),
+                "selector.anyOf[0].homeLocation.city",
+            ),
+            (json!({"tenure": {}}), "name atLeast, lessThan or both"),
+            (
+                json!({"tenure": {"atLeast": "90m"}}),
+                "whole number of days, such as 90d",
+            ),
+            (json!({"tenure": {"lessThan": "soon"}}), "such as 90d"),
+        ] {
+            let error = compiled(&selector).err().unwrap_or_default();
+            assert!(error.contains(remedy), "{selector}: {error:?}");
+        }
+    }
+
+    /// I10: a pattern of many stars takes no longer than its length times the title's.
+    #[test]
+    fn a_hostile_glob_ends() {
+        let glob: Vec<char> = format!("{}b", "*a".repeat(10_000)).chars().collect();
+        let title: Vec<char> = "a".repeat(256).chars().collect();
+        assert!(!glob_matches(&glob, &title));
+        assert!(glob_matches(&['*', '*'], &[]));
+        assert!(!glob_matches(&['?'], &[]));
+    }
 }
