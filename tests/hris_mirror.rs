@@ -348,6 +348,26 @@ async fn absence_is_recorded_by_a_full_read_only_and_keeps_the_facts() {
 }
 
 #[tokio::test]
+async fn a_rehire_is_the_same_employee_in_the_same_row_and_another_in_a_new_one() {
+    let mut mirror = Mirror::of(Company::realistic(60, 5)).await;
+    mirror.full().await;
+    let sim = mirror.sim.clone();
+    let person = somebody(&sim, "Platform").id;
+    sim.leave(&person, date(2026, 10, 31));
+    sim.deactivate(&person);
+    assert_eq!(counts(&mirror.incremental().await), (0, 1, 0));
+    sim.rehire_same_row(&person, date(2026, 11, 16));
+    assert_eq!(counts(&mirror.incremental().await), (0, 1, 0));
+    let spec = mirror.find(&person).clone();
+    assert_eq!(spec.start_date.as_deref(), Some("2026-11-16"));
+    assert_eq!(spec.termination_date.as_deref(), Some("2026-10-31"));
+    let anew = sim.rehire_new_row(&person, date(2026, 11, 20));
+    assert_eq!(counts(&mirror.incremental().await), (1, 0, 0));
+    assert_eq!(mirror.find(&anew).work_email, spec.work_email);
+    assert_eq!(*mirror.find(&person), spec);
+}
+
+#[tokio::test]
 async fn an_attribute_that_vanishes_is_unconfirmed_until_a_later_full_read() {
     let mut mirror = Mirror::of(Company::realistic(60, 5)).await;
     mirror.full().await;
@@ -394,57 +414,57 @@ async fn what_cannot_be_believed_changes_nothing_and_says_why() {
     type Break = fn(&MergeSim);
     let cases: &[(&str, &str, Break)] = &[
         ("a page fails", "Unreachable", |sim| {
-            sim.faults().fail_page("/employees", 1, 500)
+            sim.faults().fail_page("/employees", 1, 500);
         }),
         ("groups fail", "Unreachable", |sim| {
-            sim.faults().fail_always(503, "/groups")
+            sim.faults().fail_always(503, "/groups");
         }),
         ("cut JSON", "Malformed", |sim| sim.faults().truncated_json("/employees")),
         ("cut connection", "Unreachable", |sim| {
-            sim.faults().cut_connection("/employments")
+            sim.faults().cut_connection("/employments");
         }),
         ("an error with status 200", "Malformed", |sim| {
-            sim.faults().error_body_with_200("/employees")
+            sim.faults().error_body_with_200("/employees");
         }),
         ("an error instead of the account", "Malformed", |sim| {
             sim.faults().error_body_with_200("/account-details");
         }),
         ("a gateway's page", "Unreachable", |sim| {
-            sim.faults().non_json_502("/locations")
+            sim.faults().non_json_502("/locations");
         }),
         ("nobody", "Empty", |sim| sim.faults().empty_results("/employees")),
         ("no groups", "Empty", |sim| sim.faults().empty_results("/groups")),
         ("no positions", "Empty", |sim| {
-            sim.faults().empty_results("/employments")
+            sim.faults().empty_results("/employments");
         }),
         ("a failed sync", "SyncFailed", |sim| {
-            sim.faults().set_sync_status("Employee", "FAILED")
+            sim.faults().set_sync_status("Employee", "FAILED");
         }),
         ("failed groups", "SyncFailed", |sim| {
-            sim.faults().set_sync_status("Group", "FAILED")
+            sim.faults().set_sync_status("Group", "FAILED");
         }),
         ("a partial sync", "SyncPartial", |sim| {
             sim.faults().set_sync_status("Employee", "PARTIALLY_SYNCED");
         }),
         ("a pause", "SyncPaused", |sim| {
-            sim.faults().set_sync_status("Employee", "PAUSED")
+            sim.faults().set_sync_status("Employee", "PAUSED");
         }),
         ("no scope", "SyncDisabled", |sim| {
-            sim.faults().set_sync_status("Employee", "DISABLED")
+            sim.faults().set_sync_status("Employee", "DISABLED");
         }),
         ("a first sync", "InitialSync", |sim| sim.faults().set_initial_sync(true)),
         ("a lost link", "RelinkNeeded", |sim| sim.faults().relink_needed()),
         ("other credentials", "Unauthorized", |sim| {
-            sim.set_credentials("other-CANARY", "other-CANARY")
+            sim.set_credentials("other-CANARY", "other-CANARY");
         }),
         ("forbidden", "Unauthorized", |sim| {
-            sim.faults().fail_always(403, "/employees")
+            sim.faults().fail_always(403, "/employees");
         }),
         ("no such place", "Malformed", |sim| {
-            sim.faults().fail_always(404, "/employees")
+            sim.faults().fail_always(404, "/employees");
         }),
         ("throttled for good", "Throttled", |sim| {
-            sim.faults().throttle(Duration::from_secs(600), 1000)
+            sim.faults().throttle(Duration::from_secs(600), 1000);
         }),
     ];
     let mut mirror = Mirror::of(Company::realistic(150, 9)).await;

@@ -74,30 +74,36 @@ pub struct Matches {
 /// Where several rows are one person, one that is not deleted speaks before one that is (a person who was entered
 /// anew is there, whatever was said last of the old row), then the one that changed last.
 pub fn match_rows(connection: &str, book: &Book, existing: &[&Person]) -> Matches {
-    let mut by_merge_id: HashMap<&str, &str> = HashMap::new();
-    let mut by_remote_id: HashMap<&str, &str> = HashMap::new();
-    let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut sorted = existing.to_vec();
     sorted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let mut taken: BTreeSet<String> = sorted.iter().map(|person| person.name.clone()).collect();
+    let mut by_merge_id: HashMap<&str, &str> = HashMap::new();
+    let mut by_remote_id: HashMap<String, &str> = HashMap::new();
+    let rows: HashMap<String, &Arc<EmployeeRow>> = book
+        .employees
+        .iter()
+        .filter_map(|(_, row)| Some((merge_id(row)?, row)))
+        .collect();
     for person in sorted {
-        taken.insert(person.name.clone());
         let Some(source) = &person.spec.source else { continue };
-        if let Some(id) = &source.merge_id {
-            by_merge_id.entry(id).or_insert(&person.name);
+        let mut remote = source.remote_id.clone();
+        if let Some(id) = &source.merge_id
+            && *by_merge_id.entry(id).or_insert(&person.name) == person.name
+            && let Some(row) = rows.get(id)
+        {
+            // The row says what the HR system's id is now: the recorded one may have passed to somebody else. Only a
+            // deleted row that lost its id says nothing.
+            remote = remote_id(row).or(remote.filter(|_| row.remote_was_deleted));
         }
-        if let Some(id) = &source.remote_id {
+        if let Some(id) = remote {
             by_remote_id.entry(id).or_insert(&person.name);
         }
     }
 
     let mut matches = Matches::default();
-    // The HR system's id that the row found by Merge's id has now, by name: where that is another one than is recorded, the
-    // recorded id has passed to somebody else.
-    let mut current: HashMap<&str, Option<String>> = HashMap::new();
     for (id, row) in book.employees.iter() {
-        if let Some(&name) = merge_id(row).and_then(|id| by_merge_id.get(id.as_str())) {
+        if let Some(name) = merge_id(row).and_then(|id| by_merge_id.get(id.as_str()).copied()) {
             matches.add(id, row, name);
-            current.insert(name, remote_id(row));
         }
     }
 
@@ -114,12 +120,7 @@ pub fn match_rows(connection: &str, book: &Book, existing: &[&Person]) -> Matche
                 .push((id, row));
             continue;
         };
-        let known = by_remote_id.get(remote.as_str()).filter(|&&name| {
-            current
-                .get(name)
-                .is_none_or(|now| now.as_ref().is_none_or(|now| *now == remote))
-        });
-        match known {
+        match by_remote_id.get(&remote) {
             Some(name) => matches.add(id, row, name),
             None => unmatched.entry((false, remote)).or_default().push((id, row)),
         }
@@ -139,9 +140,20 @@ pub fn match_rows(connection: &str, book: &Book, existing: &[&Person]) -> Matche
             matches.add(id, row, &name);
         }
     }
-    // Who is absent is still who they were: their reports keep their manager.
+    // A row by whose ids the person is not found again is forgotten with this sync.
+    let Matches { names, rows } = &mut matches;
+    names.retain(|id, name| {
+        let (Some(speaking), Some(row)) = (rows.get(name), book.employees.get(id)) else {
+            return false;
+        };
+        speaking.id() == row.id() || remote_id(row).is_some_and(|id| remote_id(speaking) == Some(id))
+    });
+    // Who is absent is still who they were: their reports keep their manager. Not so the former id of somebody whose row
+    // was made anew, which is forgotten with this sync.
     for (id, name) in by_merge_id {
-        matches.names.entry(id.to_owned()).or_insert_with(|| name.to_owned());
+        if !matches.rows.contains_key(name) {
+            matches.names.entry(id.to_owned()).or_insert_with(|| name.to_owned());
+        }
     }
     matches
 }

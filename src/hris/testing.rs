@@ -1,6 +1,7 @@
 //! What the tests of this room share.
 
-#![allow(clippy::unwrap_used)]
+// Callers write the lists in place.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use std::collections::BTreeMap;
 
