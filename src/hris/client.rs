@@ -11,92 +11,23 @@ use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AF
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::redirect;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
 use super::error::HrisError;
 use super::models::{AccountDetails, SyncStatus};
-use crate::api::hris_connection::{Merge, Region};
+use super::options::PAGE_SIZE_MAX;
+pub use super::options::{ClientOptions, Patience, base_url};
+use super::page::read_page;
 
 /// The largest answer that is taken in, in bytes. A page of 100 employees has some 200 KB.
 const BODY_MAX: usize = 32 << 20;
 /// The most pages of one list: 500,000 rows at 100 a page.
 const PAGES_MAX: u32 = 5_000;
-/// Merge's upper bound on `page_size`.
-const PAGE_SIZE_MAX: u32 = 100;
 /// How often an answer that cannot be used is asked for again: it may have been cut on the way, or be what it is.
 const MALFORMED_RETRIES: usize = 2;
-
-/// The base URL up to and with `/api/hris/v1`: that of the region, or the one that is written.
-pub fn base_url(merge: &Merge) -> &str {
-    match (&merge.base_url, merge.region) {
-        (Some(url), _) => url,
-        (None, Some(Region::EU)) => "https://api-eu.merge.dev/api/hris/v1",
-        (None, Some(Region::APAC)) => "https://api-ap.merge.dev/api/hris/v1",
-        (None, Some(Region::US) | None) => "https://api.merge.dev/api/hris/v1",
-    }
-}
-
-/// How to reach one linked account.
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// Base URL up to and with `/api/hris/v1`; see [`base_url`].
-    pub base_url: String,
-    /// The Merge API key. White space around it is ignored, as files end in a newline.
-    pub api_key: SecretString,
-    /// The token of the linked account; white space likewise.
-    pub account_token: SecretString,
-    /// The most requests in any minute, tries included. Default 100, Merge's smallest plan; at least 1.
-    pub requests_per_minute: u32,
-    /// Rows a page. Default 100, the most that Merge gives.
-    pub page_size: u32,
-    /// How patient to be.
-    pub patience: Patience,
-}
-
-impl ClientOptions {
-    /// These credentials at this base URL, with defaults for the rest.
-    pub fn new(base_url: impl Into<String>, api_key: SecretString, account_token: SecretString) -> Self {
-        Self {
-            base_url: base_url.into(),
-            api_key,
-            account_token,
-            requests_per_minute: 100,
-            page_size: PAGE_SIZE_MAX,
-            patience: Patience::default(),
-        }
-    }
-}
-
-/// How long to wait, and how often to try again.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// For a connection. Default 10 s.
-    pub connect: Duration,
-    /// For one whole answer. Default 60 s.
-    pub answer: Duration,
-    /// Tries after the first one, where the failure may pass. Default 4.
-    pub retries: usize,
-    /// The pause before the second try, which doubles from try to try, with jitter. Default 1 s.
-    pub first_pause: Duration,
-    /// The longest pause, and the longest `Retry-After` that is waited for rather than given up on. Default 90 s;
-    /// Merge asks for 60 s when it throttles.
-    pub longest_pause: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            answer: Duration::from_secs(60),
-            retries: 4,
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(90),
-        }
-    }
-}
 
 /// Which rows of a list to read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -349,45 +280,6 @@ impl MergeClient {
     }
 }
 
-/// A page's rows and the cursor of the next one.
-type Page<T> = (Vec<T>, Option<String>);
-
-fn read_page<T: DeserializeOwned>(body: Value) -> Result<Page<T>, &'static str> {
-    let Value::Object(mut page) = body else {
-        return Err("it is no page of a list");
-    };
-    // An error told with status 200 lands here.
-    let Some(Value::Array(results)) = page.remove("results") else {
-        return Err("it has no results");
-    };
-    let next = match page.remove("next") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(next)) => Some(cursor_of(next)?).filter(|cursor| !cursor.is_empty()),
-        Some(_) => return Err("its next page has no name"),
-    };
-    let rows = results
-        .into_iter()
-        .filter(|row| !row.is_null())
-        .map(|row| match row {
-            Value::Object(_) => serde_json::from_value(row).map_err(|_| "a row cannot be read"),
-            _ => Err("a row is no object"),
-        })
-        .collect::<Result<_, _>>()?;
-    Ok((rows, next))
-}
-
-/// The cursor in `next`, which is a cursor, or a URL with one. The URL itself is never followed.
-fn cursor_of(next: String) -> Result<String, &'static str> {
-    if !next.starts_with("http://") && !next.starts_with("https://") {
-        return Ok(next);
-    }
-    let url = Url::parse(&next).map_err(|_| "its next page is a broken URL")?;
-    url.query_pairs()
-        .find(|(name, _)| name == "cursor")
-        .map(|(_, cursor)| cursor.into_owned())
-        .ok_or("its next page is a URL without a cursor")
-}
-
 fn malformed(model: &str, what: &'static str) -> HrisError {
     HrisError::Malformed {
         model: model.to_owned(),
@@ -449,4 +341,227 @@ fn cause(error: reqwest::Error) -> String {
         deepest = source;
     }
     deepest.to_string()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use std::time::Instant;
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::response::Response;
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::api::hris_connection::{Merge, Region};
+
+    type Script = Arc<Mutex<(VecDeque<Response>, Vec<String>)>>;
+
+    /// A server that gives these answers one after the other, and then 418; what it is asked for is kept.
+    async fn server(answers: Vec<Response>) -> (String, Script) {
+        let script: Script = Arc::new(Mutex::new((answers.into(), Vec::new())));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/api/hris/v1/", listener.local_addr().unwrap());
+        let kept = Arc::clone(&script);
+        let app = Router::new().fallback(move |request: axum::extract::Request| async move {
+            let mut script = kept.lock().unwrap();
+            script.1.push(request.uri().to_string());
+            script.0.pop_front().unwrap_or_else(|| answer(418, &[], "{}"))
+        });
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (url, script)
+    }
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+        let mut response = Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        response.body(Body::from(body.to_owned())).unwrap()
+    }
+
+    fn ok(body: &str) -> Response {
+        answer(200, &[], body)
+    }
+
+    fn client(url: &str) -> MergeClient {
+        let secret = |text: &str| SecretString::from(text.to_owned());
+        let mut options = ClientOptions::new(url, secret("key-CANARY\n"), secret(" token-CANARY\n"));
+        options.requests_per_minute = 60_000;
+        options.patience.first_pause = Duration::from_millis(2);
+        options.patience.longest_pause = Duration::from_secs(3);
+        MergeClient::new(&options).unwrap()
+    }
+
+    async fn list(url: &str) -> Result<Listing<Value>, HrisError> {
+        client(url).list("employees", ListParams::default()).await
+    }
+
+    fn asked(script: &Script) -> Vec<String> {
+        script.lock().unwrap().1.clone()
+    }
+
+    #[tokio::test]
+    async fn parameters_stay_the_same_on_every_page() {
+        let date = [("date", "Mon, 23 Nov 2026 06:00:00 GMT")];
+        let (url, script) = server(vec![
+            answer(200, &date, r#"{"next": "a=", "results": [{"id": "1"}]}"#),
+            ok(r#"{"next": "http://x.example/?cursor=b%3D", "results": []}"#),
+            ok(r#"{"next": null, "results": [{"id": "2"}]}"#),
+        ])
+        .await;
+        let params = ListParams {
+            modified_after: Some("2026-11-23T05:00:00Z".parse().unwrap()),
+            include_deleted: true,
+        };
+        let listing = client(&url).list::<Value>("groups", params).await.unwrap();
+        assert_eq!((listing.rows.len(), listing.pages), (2, 3));
+        assert_eq!(listing.started_at, Some("2026-11-23T06:00:00Z".parse().unwrap()));
+        let query =
+            "/api/hris/v1/groups?page_size=100&include_deleted_data=true&modified_after=2026-11-23T05%3A00%3A00Z";
+        let expected = [
+            query.to_owned(),
+            format!("{query}&cursor=a%3D"),
+            format!("{query}&cursor=b%3D"),
+        ];
+        assert_eq!(asked(&script), expected);
+    }
+
+    #[tokio::test]
+    async fn pages_that_go_round_in_circles_are_left() {
+        let pages = ["a", "b", "a"].map(|next| ok(&format!(r#"{{"next": "{next}", "results": []}}"#)));
+        let (url, script) = server(pages.into()).await;
+        assert!(matches!(list(&url).await, Err(HrisError::Paging { .. })));
+        assert_eq!(asked(&script).len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_cursor_that_is_not_known_is_not_a_missing_list() {
+        let lost = || answer(404, &[], r#"{"detail": "Invalid cursor"}"#);
+        let (url, _) = server(vec![ok(r#"{"next": "a", "results": []}"#), lost()]).await;
+        assert!(matches!(list(&url).await, Err(HrisError::Paging { .. })));
+        let (url, _) = server(vec![lost()]).await;
+        assert!(matches!(list(&url).await, Err(HrisError::NotFound { .. })));
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed_and_refusals_not_repeated() {
+        for status in [301, 302, 307, 400, 401, 403, 404] {
+            let to = [("location", "http://127.0.0.1:1/")];
+            let (url, script) = server(vec![answer(status, &to, "CANARY")]).await;
+            let error = list(&url).await.unwrap_err();
+            assert_eq!(asked(&script).len(), 1, "{status}: {error}");
+            assert!(!error.is_passing());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_pass_is_tried_again_a_bounded_number_of_times() {
+        for (status, body, tries) in [
+            (500, "", 5),
+            (408, "", 5),
+            (429, "", 5),
+            (200, "<html>", 3),
+            (200, "{}", 3),
+        ] {
+            let (url, script) = server((0..9).map(|_| answer(status, &[], body)).collect()).await;
+            assert!(list(&url).await.is_err());
+            assert_eq!(asked(&script).len(), tries, "{status} {body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn retry_after_is_honoured_as_seconds_and_as_a_date_and_not_beyond_patience() {
+        let page = || ok(r#"{"results": []}"#);
+        let date = ("date", "Mon, 23 Nov 2026 06:00:00 GMT");
+        for (status, wait) in [(429, "1"), (503, "Mon, 23 Nov 2026 06:00:01 GMT")] {
+            let (url, _) = server(vec![answer(status, &[date, ("retry-after", wait)], ""), page()]).await;
+            let start = Instant::now();
+            list(&url).await.unwrap();
+            assert!(start.elapsed() >= Duration::from_secs(1), "{wait}");
+        }
+        let (url, script) = server(vec![answer(429, &[("retry-after", "4")], ""), page()]).await;
+        let error = list(&url).await.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(4)));
+        assert_eq!(
+            error.to_string(),
+            "Merge throttles requests for employees (status 429) and asks to wait 4 s"
+        );
+        assert_eq!(asked(&script).len(), 1);
+        // A date gone by, and nonsense, wait no longer than usual.
+        for wait in ["Mon, 23 Nov 2026 05:00:00 GMT", "soon", "-1", ""] {
+            let (url, _) = server(vec![answer(429, &[date, ("retry-after", wait)], ""), page()]).await;
+            list(&url).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_is_left() {
+        let large = "x".repeat(BODY_MAX + 1);
+        let (url, script) = server(vec![ok(&large)]).await;
+        assert!(matches!(list(&url).await, Err(HrisError::TooLarge { .. })));
+        assert_eq!(asked(&script).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn i9_no_error_holds_a_credential_a_url_or_an_answer() {
+        let bodies = [
+            "CANARY",
+            r#"{"detail": "CANARY"}"#,
+            r#"{"results": ["CANARY"]}"#,
+            r#"{"next": "http://CANARY", "results": []}"#,
+        ];
+        let mut errors = Vec::new();
+        for status in [200, 302, 400, 401, 404, 429, 500] {
+            for body in bodies {
+                let (url, _) = server((0..9).map(|_| answer(status, &[], body)).collect()).await;
+                errors.push(list(&url).await.unwrap_err());
+            }
+        }
+        errors.push(list("http://127.0.0.1:1/CANARY").await.unwrap_err());
+        let broken = ClientOptions::new("CANARY", SecretString::from("a"), SecretString::from("b"));
+        errors.push(MergeClient::new(&broken).unwrap_err());
+        let broken = ClientOptions::new("http://h", SecretString::from("CANARY\nb"), SecretString::from("b"));
+        errors.push(MergeClient::new(&broken).unwrap_err());
+        for error in errors {
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains("CANARY") && !text.contains("127.0.0.1"), "{text}");
+        }
+        let client = client("http://127.0.0.1:1/");
+        assert!(!format!("{client:?}").contains("CANARY"));
+    }
+
+    #[test]
+    fn the_budget_holds_in_any_minute() {
+        for per_minute in [0, 1, 2, 9, 10, 100, 400, 60_000] {
+            let quota = quota(per_minute);
+            let burst = u64::from(quota.burst_size().get());
+            let refilled = Duration::from_secs(60)
+                .as_nanos()
+                .div_ceil(quota.replenish_interval().as_nanos())
+                - 1;
+            let most = burst + u64::try_from(refilled).unwrap();
+            // The interval is whole nanoseconds, which can let one more through at high rates.
+            assert!(most <= u64::from(per_minute.max(1)) + 1, "{per_minute}: {most}");
+        }
+    }
+
+    #[test]
+    fn each_region_has_its_place() {
+        let region = |region| Merge {
+            region: Some(region),
+            base_url: None,
+        };
+        assert_eq!(base_url(&region(Region::US)), "https://api.merge.dev/api/hris/v1");
+        assert_eq!(base_url(&region(Region::EU)), "https://api-eu.merge.dev/api/hris/v1");
+        assert_eq!(base_url(&region(Region::APAC)), "https://api-ap.merge.dev/api/hris/v1");
+        let own = Merge {
+            region: None,
+            base_url: Some("http://proxy/hris".into()),
+        };
+        assert_eq!(base_url(&own), "http://proxy/hris");
+    }
 }

@@ -317,3 +317,290 @@ fn begin(position: &EmploymentRow) -> Option<Timestamp> {
     let midnight = || Some(date(Some(text))?.to_zoned(TimeZone::UTC).ok()?.timestamp());
     text.parse().ok().or_else(midnight)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::hris::testing::{book, connection};
+
+    const NOW: &str = "2026-11-23T12:00:00Z";
+
+    fn read_at(lists: Value, now: &str) -> Facts {
+        let names = [("m1", "e-1"), ("m2", "e-2")].map(|(id, name)| (id.to_owned(), name.to_owned()));
+        let mut facts = facts(
+            &book(lists),
+            &connection(),
+            &BTreeMap::from(names),
+            now.parse().unwrap(),
+        );
+        facts.remove("m1").unwrap()
+    }
+
+    fn read(lists: Value) -> Facts {
+        read_at(lists, NOW)
+    }
+
+    fn paths(paths: &[GroupPath]) -> Vec<String> {
+        paths.iter().map(|path| path.path.join("/")).collect()
+    }
+
+    fn doubtful(facts: &Facts) -> Vec<&str> {
+        facts.doubtful.iter().copied().collect()
+    }
+
+    #[test]
+    fn plain_attributes_are_tidied() {
+        let facts = read(json!({"employees": [{
+            "id": "m1", "employee_number": 17, "first_name": " Ada ", "last_name": "Lovelace\n", "preferred_name": "Addie",
+            "work_email": " Ada.Lovelace@Example.COM ", "username": "", "employment_status": "Leave",
+            "start_date": "2026-03-01T00:00:00Z", "termination_date": "2026-12-31T23:59:59-08:00",
+        }]}));
+        let spec = facts.spec;
+        assert_eq!(spec.employee_number.as_deref(), Some("17"));
+        assert_eq!(spec.display_name.as_deref(), Some("Addie Lovelace"));
+        assert_eq!(
+            (spec.given_name.as_deref(), spec.family_name.as_deref()),
+            (Some("Ada"), Some("Lovelace"))
+        );
+        assert_eq!(spec.work_email.as_deref(), Some("ada.lovelace@example.com"));
+        assert_eq!(
+            (spec.username, spec.employment_status.as_deref()),
+            (None, Some("Leave"))
+        );
+        assert_eq!(spec.start_date.as_deref(), Some("2026-03-01"));
+        assert_eq!(spec.termination_date.as_deref(), Some("2026-12-31"));
+        assert!(facts.doubtful.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_longer_than_the_crd_takes_and_no_address_is_cut() {
+        let long = "é".repeat(300);
+        let deep: Vec<_> = (0..40)
+            .map(|n| json!({"id": format!("g{n}"), "name": format!("{n:02}{long}"), "parent_group": format!("g{}", n + 1)}))
+            .collect();
+        let flat = (0..70).map(|n| json!({"id": format!("f{n}"), "name": format!("f{n:02}")}));
+        let ids: Vec<_> = (0..70).map(|n| format!("f{n}")).chain(["g0".to_owned()]).collect();
+        let facts = read(json!({
+            "employees": [{
+                "id": "m1", "first_name": long, "display_full_name": long, "work_email": format!("{long}@example.com"),
+                "employee_number": long, "employment_status": long, "groups": ids, "work_location": "l1", "company": "c1",
+            }],
+            "groups": deep.into_iter().chain(flat).collect::<Vec<_>>(),
+            "locations": [{"id": "l1", "country": long, "city": long}],
+            "companies": [{"id": "c1", "legal_name": long}],
+        }));
+        let spec = &facts.spec;
+        let length = |text: &Option<String>| text.as_ref().map(|text| text.chars().count());
+        assert_eq!(
+            (length(&spec.given_name), length(&spec.display_name)),
+            (Some(256), Some(256))
+        );
+        assert_eq!((&spec.work_email, &spec.employee_number), (&None, &None));
+        assert_eq!(
+            (length(&spec.employment_status), length(&spec.company)),
+            (Some(128), Some(256))
+        );
+        let place = spec.work_location.as_ref().unwrap();
+        assert_eq!((length(&place.country), length(&place.city)), (Some(64), Some(128)));
+        assert_eq!(spec.groups.len(), 64);
+        // The path of the deep group, which sorts first, ends in the group itself.
+        assert_eq!(spec.groups[0].path.len(), 16);
+        assert!(spec.groups[0].path[15].starts_with("00é"));
+        assert_eq!(doubtful(&facts), ["groups"]);
+    }
+
+    #[test]
+    fn groups_are_paths_from_the_root_by_type() {
+        let facts = read(json!({
+            "employees": [{"id": "m1", "groups": ["g3", "g1", "g4", "g3", "g5"]}],
+            "groups": [
+                {"id": "g1", "name": "Engineering", "type": "BUSINESS_UNIT"},
+                {"id": "g2", "name": "Product", "type": "DEPARTMENT", "parent_group": "g1"},
+                {"id": "g3", "name": "Platform", "type": "department", "parent_group": {"id": "g2"}},
+                {"id": "g4", "name": "On call", "type": "Level 1"},
+                {"id": "g5", "name": "Untyped"},
+            ],
+        }));
+        assert_eq!(paths(&facts.spec.departments), ["Engineering/Product/Platform"]);
+        assert_eq!(paths(&facts.spec.business_units), ["Engineering"]);
+        assert_eq!(paths(&facts.spec.groups), ["On call", "Untyped"]);
+        assert!(facts.doubtful.is_empty());
+    }
+
+    #[test]
+    fn trees_with_gaps_and_cycles_end_and_leave_doubt() {
+        let group = |parent: Value| json!({"id": "g1", "name": "A", "type": "DEPARTMENT", "parent_group": parent});
+        let one =
+            |id: &str, parent: Value| json!({"id": id, "name": id, "type": "BUSINESS_UNIT", "parent_group": parent});
+        for (groups, path) in [
+            (json!([group(json!("missing"))]), "A"),
+            (json!([group(json!({"name": "shell"}))]), "A"),
+            (json!([group(json!("g1"))]), "A"),
+            (json!([group(json!("g2")), one("g2", json!("g1"))]), "g2/A"),
+            (
+                json!([group(json!("g2")), one("g2", json!("g3")), one("g3", json!("g2"))]),
+                "g3/g2/A",
+            ),
+            (json!([group(json!("g2")), {"id": "g2", "type": "DEPARTMENT"}]), "A"),
+        ] {
+            let facts = read(json!({"employees": [{"id": "m1", "groups": ["g1"]}], "groups": groups}));
+            assert_eq!(paths(&facts.spec.departments), [path]);
+            assert_eq!(doubtful(&facts), ["departments"], "{path}");
+        }
+        // A group that is not there may be of any type.
+        for lost in [json!("missing"), json!({"name": "shell"})] {
+            let facts =
+                read(json!({"employees": [{"id": "m1", "groups": ["g1", lost]}], "groups": [group(Value::Null)]}));
+            assert_eq!(paths(&facts.spec.departments), ["A"]);
+            assert_eq!(doubtful(&facts), ["businessUnits", "departments", "groups"]);
+        }
+    }
+
+    #[test]
+    fn the_present_position_is_the_one_that_began_last() {
+        let position = |id: &str, date: Value, changed: &str| {
+            json!({"id": id, "employee": "m1", "job_title": id, "employment_type": "FULL_TIME", "effective_date": date,
+                   "modified_at": changed})
+        };
+        let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+        let cases = [
+            // The latest day, whatever changed last.
+            (
+                json!([
+                    position("a", json!("2026-01-01"), late),
+                    position("b", json!("2026-02-01"), early)
+                ]),
+                "b",
+            ),
+            // Two of one day: the later time, then the later change, then the id.
+            (
+                json!([
+                    position("a", json!("2026-02-01T00:00:01Z"), early),
+                    position("b", json!("2026-02-01"), late)
+                ]),
+                "a",
+            ),
+            (
+                json!([
+                    position("a", json!("2026-02-01"), late),
+                    position("b", json!("2026-02-01"), early)
+                ]),
+                "a",
+            ),
+            (
+                json!([
+                    position("a", json!("2026-02-01"), late),
+                    position("b", json!("2026-02-01"), late)
+                ]),
+                "b",
+            ),
+            // What is to come does not count yet, what has no date counts least.
+            (
+                json!([
+                    position("a", json!("2026-02-01"), early),
+                    position("b", json!("2026-11-24"), late)
+                ]),
+                "a",
+            ),
+            (
+                json!([
+                    position("a", json!("2026-02-01"), early),
+                    position("b", Value::Null, late)
+                ]),
+                "a",
+            ),
+            (
+                json!([
+                    position("a", json!("odd"), early),
+                    position("b", json!("2026-11-24"), late)
+                ]),
+                "a",
+            ),
+            // Before the first day: what comes first.
+            (
+                json!([
+                    position("a", json!("2026-12-01"), early),
+                    position("b", json!("2027-12-01"), late)
+                ]),
+                "a",
+            ),
+        ];
+        for (positions, title) in cases {
+            let facts = read(json!({"employees": [{"id": "m1"}], "employments": positions}));
+            assert_eq!(facts.spec.job_title.as_deref(), Some(title));
+            assert!(facts.doubtful.is_empty());
+        }
+        let mut gone = position("b", json!("2026-03-01"), late);
+        gone["remote_was_deleted"] = json!(true);
+        let positions = json!([position("a", json!("2026-02-01"), early), gone]);
+        let facts = read(json!({"employees": [{"id": "m1", "employments": ["a", "b"]}], "employments": positions}));
+        assert_eq!(facts.spec.job_title.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_position_begins_with_its_day_in_the_connections_zone() {
+        let positions = json!([
+            {"id": "a", "job_title": "a", "effective_date": "2026-01-01T00:00:00Z"},
+            {"id": "b", "job_title": "b", "effective_date": "2026-11-24T00:00:00Z"},
+        ]);
+        let lists = json!({"employees": [{"id": "m1", "employments": ["a", "b"]}], "employments": positions});
+        // Berlin is an hour ahead.
+        for (now, title) in [("2026-11-23T22:59:59Z", "a"), ("2026-11-23T23:00:00Z", "b")] {
+            assert_eq!(read_at(lists.clone(), now).spec.job_title.as_deref(), Some(title));
+        }
+    }
+
+    #[test]
+    fn what_refers_to_a_row_that_was_not_read_is_in_doubt() {
+        let facts = read(json!({
+            "employees": [{
+                "id": "m1", "manager": "m9", "company": "c9", "work_location": "l9", "home_location": {"city": "x"},
+                "employments": ["p9"],
+            }],
+            "employments": [{"id": "p1", "employee": "m1", "job_title": "Old"}],
+        }));
+        let expected = [
+            "company",
+            "employmentType",
+            "homeLocation",
+            "jobTitle",
+            "managerRef",
+            "workLocation",
+        ];
+        assert_eq!(doubtful(&facts), expected);
+    }
+
+    #[test]
+    fn managers_are_named_and_nobody_is_their_own() {
+        let facts = read(json!({"employees": [{"id": "m1", "manager": "m2"}]}));
+        assert_eq!(facts.spec.manager_ref, Some(NameRef::new("e-2")));
+        for own in [json!("m1"), Value::Null] {
+            let facts = read(json!({"employees": [{"id": "m1", "manager": own}]}));
+            assert_eq!((facts.spec.manager_ref, facts.doubtful.len()), (None, 0));
+        }
+        // Deleted before we knew anybody.
+        let lists = json!({"employees": [{"id": "m1", "manager": "m3"}, {"id": "m3", "remote_was_deleted": true}]});
+        let facts = read(lists);
+        assert_eq!((facts.spec.manager_ref, facts.doubtful.len()), (None, 0));
+    }
+
+    #[test]
+    fn places_and_companies_need_no_more_than_what_is_there() {
+        let facts = read(json!({
+            "employees": [{"id": "m1", "work_location": "l1", "home_location": "l2", "company": "c1"}],
+            "locations": [{"id": "l1", "country": "DE", "street_1": "CANARY"}, {"id": "l2", "name": " "}],
+            "companies": [{"id": "c1", "display_name": " ", "legal_name": "Example, Inc."}],
+        }));
+        let place = Location {
+            country: Some("DE".into()),
+            ..Location::default()
+        };
+        assert_eq!(facts.spec.work_location, Some(place));
+        assert_eq!(facts.spec.home_location, None);
+        assert_eq!(facts.spec.company.as_deref(), Some("Example, Inc."));
+        assert!(facts.doubtful.is_empty());
+    }
+}

@@ -17,7 +17,11 @@ pub mod facts;
 mod lenient;
 pub mod models;
 pub mod names;
+mod options;
+mod page;
 pub mod sync;
+#[cfg(test)]
+mod testing;
 mod text;
 pub mod trust;
 

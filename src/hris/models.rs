@@ -259,3 +259,108 @@ pub struct AccountDetails {
     #[serde(deserialize_with = "text")]
     pub status: Option<String>,
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_may_be_ids_or_rows_and_elements_null() {
+        let row: EmployeeRow = serde_json::from_value(json!({
+            "id": 17,
+            "manager": {"id": "m2", "first_name": "x"},
+            "company": {"id": null},
+            "work_location": null,
+            "home_location": ["odd"],
+            "groups": ["g1", null, {"id": "g2"}, {"name": "shell"}, "", 3, [1]],
+            "employments": "odd",
+            "remote_was_deleted": null,
+        }))
+        .unwrap();
+        assert_eq!(row.id(), Some("17"));
+        assert_eq!(row.manager.as_deref(), Some("m2"));
+        // A company that is there and cannot be named is not the same as none.
+        assert_eq!(row.company.as_deref(), Some(""));
+        assert_eq!((row.work_location, row.home_location), (None, None));
+        assert_eq!(row.groups, ["g1", "g2", "", "3"]);
+        assert!(row.employments.is_empty() && !row.remote_was_deleted);
+    }
+
+    #[test]
+    fn wrong_types_are_no_value_and_never_fail_the_row() {
+        let odd = [
+            json!(null),
+            json!({"a": 1}),
+            json!([1]),
+            json!(true),
+            json!(1.5),
+            json!("x"),
+        ];
+        let names = [
+            "id",
+            "remote_id",
+            "employee_number",
+            "company",
+            "first_name",
+            "groups",
+            "work_email",
+            "employments",
+            "home_location",
+            "manager",
+            "employment_status",
+            "start_date",
+            "remote_was_deleted",
+            "modified_at",
+            "ssn",
+            "job_title",
+            "effective_date",
+            "employee",
+            "parent_group",
+            "name",
+            "type",
+            "country",
+            "status",
+            "last_sync_finished",
+            "is_initial_sync",
+            "model_id",
+        ];
+        for name in names {
+            for value in &odd {
+                let row = json!({ name: value });
+                serde_json::from_value::<EmployeeRow>(row.clone()).unwrap();
+                serde_json::from_value::<EmploymentRow>(row.clone()).unwrap();
+                serde_json::from_value::<GroupRow>(row.clone()).unwrap();
+                serde_json::from_value::<LocationRow>(row.clone()).unwrap();
+                serde_json::from_value::<CompanyRow>(row.clone()).unwrap();
+                serde_json::from_value::<SyncStatus>(row.clone()).unwrap();
+                serde_json::from_value::<AccountDetails>(row).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_sync_status_names_its_model_in_one_of_two_places() {
+        for status in [
+            json!({"model_id": "hris.Employee"}),
+            json!({"model_name": "Employee"}),
+            json!({"model_id": "Employee", "model_name": "Person"}),
+        ] {
+            let status: SyncStatus = serde_json::from_value(status).unwrap();
+            assert_eq!(status.model(), "Employee");
+        }
+    }
+
+    #[test]
+    fn i9_what_is_sensitive_has_no_place_in_a_row() {
+        let row: EmployeeRow = serde_json::from_value(json!({
+            "id": "m1", "ssn": "CANARY", "date_of_birth": "CANARY", "gender": "CANARY", "ethnicity": "CANARY",
+            "marital_status": "CANARY", "personal_email": "CANARY", "mobile_phone_number": "CANARY",
+            "manager": {"id": "m2", "ssn": "CANARY"}, "employments": [{"id": "p1", "pay_rate": "CANARY"}],
+        }))
+        .unwrap();
+        assert!(!format!("{row:?}").contains("CANARY"));
+    }
+}

@@ -1,9 +1,9 @@
 //! From a book to what has to be written, computed whole before the first write.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-use std::collections::BTreeMap;
 
 use super::attributes::{ATTRIBUTES, keep_only};
 use super::book::Book;
@@ -35,7 +35,8 @@ impl Diff {
     }
 }
 
-/// What has to be written so that `existing`, the Employees of this connection, say what the book says.
+/// What has to be written so that `existing`, the Employees of this connection and no others, say what the book says.
+/// `kind` is what was read in the end ([`Read::kind`](super::trust::Read::kind)), not what was asked for.
 ///
 /// An attribute that had a value and has none is listed as unconfirmed until a later full read finds it empty again,
 /// and one that rests on a row that was not read is listed for as long as that is so. Absence is recorded by a full
@@ -159,5 +160,314 @@ impl Context<'_> {
             }
         }
         spec
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::employee::DeletionPolicy;
+    use crate::hris::names::employee_name;
+    use crate::hris::testing::{apply, book, connection};
+
+    type People = BTreeMap<String, Person>;
+
+    fn sync_with(spec: &HRISConnectionSpec, lists: Value, kind: SyncKind, people: &mut People, now: &str) -> Diff {
+        let existing: Vec<_> = people.values().collect();
+        let diff = diff("hr", spec, &book(lists), kind, &existing, now.parse().unwrap());
+        apply(&diff, people);
+        diff
+    }
+
+    fn sync(lists: Value, kind: SyncKind, people: &mut People, now: &str) -> Diff {
+        sync_with(&connection(), lists, kind, people, now)
+    }
+
+    const DAY_1: &str = "2026-11-23T12:00:00.123456Z";
+    const DAY_2: &str = "2026-11-24T12:00:00Z";
+    /// Of the same day, so that no position begins meanwhile.
+    const LATER: &str = "2026-11-24T13:00:00Z";
+    const DAY_3: &str = "2026-11-25T12:00:00Z";
+
+    fn ada() -> Value {
+        json!({"id": "m1", "remote_id": "r1", "first_name": "Ada", "work_email": "ada@example.com", "employment_status": "ACTIVE"})
+    }
+
+    fn source(people: &People) -> Source {
+        people[&employee_name("hr", "r1")].spec.source.clone().unwrap()
+    }
+
+    fn since(people: &People) -> String {
+        source(people).since.unwrap().0.to_string()
+    }
+
+    #[test]
+    fn a_new_person_is_present_since_now() {
+        let mut people = People::new();
+        let diff = sync(json!({"employees": [ada()]}), SyncKind::Full, &mut people, DAY_1);
+        assert_eq!(
+            (diff.creates.len(), diff.updates.len(), diff.unchanged, diff.departed),
+            (1, 0, 0, 0)
+        );
+        let spec = &people[&employee_name("hr", "r1")].spec;
+        assert_eq!(spec.connection_ref, Some(NameRef::new("hr")));
+        assert_eq!(
+            serde_json::to_value(spec.source.as_ref().unwrap()).unwrap(),
+            json!({"state": "Present", "since": "2026-11-23T12:00:00Z", "mergeId": "m1", "remoteId": "r1"})
+        );
+    }
+
+    #[test]
+    fn the_spec_is_replaced_whole_and_keeps_what_the_cluster_decided() {
+        let mut people = People::new();
+        sync(json!({"employees": [ada()]}), SyncKind::Full, &mut people, DAY_1);
+        let person = people.values_mut().next().unwrap();
+        person.spec.deletion_policy = DeletionPolicy::Revoke;
+        person.spec.job_title = Some("Self-appointed".into());
+        let diff = sync(json!({"employees": [ada()]}), SyncKind::Incremental, &mut people, DAY_2);
+        assert_eq!(diff.updates.len(), 1);
+        let spec = &people.values().next().unwrap().spec;
+        assert_eq!((spec.deletion_policy, &spec.job_title), (DeletionPolicy::Revoke, &None));
+        assert_eq!(since(&people), "2026-11-23T12:00:00Z");
+    }
+
+    #[test]
+    fn absence_needs_a_full_read_and_deletion_outlasts_absence() {
+        let mut people = People::new();
+        let none = || json!({"employees": []});
+        sync(json!({"employees": [ada()]}), SyncKind::Full, &mut people, DAY_1);
+        let before = people.clone();
+        assert!(sync(none(), SyncKind::Incremental, &mut people, DAY_2).is_empty());
+        let diff = sync(none(), SyncKind::Full, &mut people, DAY_2);
+        assert_eq!((diff.updates.len(), diff.departed), (1, 1));
+        assert_eq!(
+            (source(&people).state, since(&people).as_str()),
+            (SourceState::Absent, "2026-11-24T12:00:00Z")
+        );
+        let diff = sync(none(), SyncKind::Full, &mut people, DAY_3);
+        assert_eq!((diff.is_empty(), diff.unchanged, diff.departed), (true, 1, 0));
+        sync(json!({"employees": [ada()]}), SyncKind::Incremental, &mut people, DAY_3);
+        assert_eq!(since(&people), "2026-11-25T12:00:00Z");
+        assert_eq!(source(&people).state, SourceState::Present);
+
+        let mut people = before;
+        let deleted = json!({"employees": [{"id": "m1", "remote_was_deleted": true}]});
+        sync(deleted, SyncKind::Full, &mut people, DAY_2);
+        assert_eq!(source(&people).state, SourceState::Deleted);
+        assert!(sync(none(), SyncKind::Full, &mut people, DAY_3).is_empty());
+    }
+
+    #[test]
+    fn a_deleted_row_keeps_the_facts_that_it_lost() {
+        let mut people = People::new();
+        sync(json!({"employees": [ada()]}), SyncKind::Full, &mut people, DAY_1);
+        let deleted = || {
+            json!({"employees": [{"id": "m1", "remote_was_deleted": true, "groups": ["lost"], "manager": "lost",
+                                  "termination_date": "2026-11-20T00:00:00Z"}]})
+        };
+        let diff = sync(deleted(), SyncKind::Incremental, &mut people, DAY_2);
+        assert_eq!((diff.updates.len(), diff.departed), (1, 1));
+        let spec = &people.values().next().unwrap().spec;
+        assert_eq!(spec.given_name.as_deref(), Some("Ada"));
+        assert_eq!(spec.termination_date.as_deref(), Some("2026-11-20"));
+        let source = source(&people);
+        assert_eq!(
+            (source.state, source.remote_id.as_deref()),
+            (SourceState::Deleted, Some("r1"))
+        );
+        assert!(source.unconfirmed.is_empty());
+        assert!(sync(deleted(), SyncKind::Full, &mut people, DAY_3).is_empty());
+    }
+
+    #[test]
+    fn a_lost_attribute_is_marked_until_a_later_full_read() {
+        let nulled = || json!({"employees": [{"id": "m1", "remote_id": "r1", "employment_status": "ACTIVE"}]});
+        for first in [SyncKind::Full, SyncKind::Incremental] {
+            let mut people = People::new();
+            sync(json!({"employees": [ada()]}), SyncKind::Full, &mut people, DAY_1);
+            sync(nulled(), first, &mut people, DAY_2);
+            assert_eq!(source(&people).unconfirmed, ["displayName", "givenName", "workEmail"]);
+            assert!(sync(nulled(), SyncKind::Incremental, &mut people, DAY_2).is_empty());
+            let mut back = people.clone();
+            assert_eq!(sync(nulled(), SyncKind::Full, &mut people, DAY_3).updates.len(), 1);
+            assert!(source(&people).unconfirmed.is_empty());
+            assert!(sync(nulled(), SyncKind::Full, &mut people, DAY_3).is_empty());
+            // What comes back is no longer in doubt.
+            sync(json!({"employees": [ada()]}), SyncKind::Incremental, &mut back, DAY_3);
+            assert!(source(&back).unconfirmed.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_not_mirrored_is_absent_and_never_marked() {
+        let mut people = People::new();
+        let bea = json!({"id": "m2", "remote_id": "r2", "first_name": "Bea"});
+        sync(json!({"employees": [ada(), bea]}), SyncKind::Full, &mut people, DAY_1);
+        let mut narrow = connection();
+        narrow.fields.retain(|field| format!("{field:?}") == "EmploymentStatus");
+        let diff = sync_with(
+            &narrow,
+            json!({"employees": [ada()]}),
+            SyncKind::Incremental,
+            &mut people,
+            DAY_2,
+        );
+        assert_eq!(diff.updates.len(), 2);
+        for person in people.values() {
+            let source = person.spec.source.as_ref().unwrap();
+            assert_eq!((&person.spec.given_name, source.unconfirmed.len()), (&None, 0));
+        }
+    }
+
+    #[test]
+    fn a_manager_who_is_absent_is_still_the_manager() {
+        let mut people = People::new();
+        let mut ada = ada();
+        ada["manager"] = json!("m2");
+        let boss = json!({"id": "m2", "remote_id": "r2"});
+        sync(
+            json!({"employees": [ada.clone(), boss]}),
+            SyncKind::Full,
+            &mut people,
+            DAY_1,
+        );
+        let diff = sync(json!({"employees": [ada]}), SyncKind::Full, &mut people, DAY_2);
+        assert_eq!((diff.updates.len(), diff.departed), (1, 1));
+        assert!(source(&people).unconfirmed.is_empty());
+    }
+
+    #[test]
+    fn a_row_that_merge_made_anew_is_the_same_person() {
+        let mut people = People::new();
+        sync(json!({"employees": [ada()]}), SyncKind::Full, &mut people, DAY_1);
+        let mut anew = ada();
+        anew["id"] = json!("m2");
+        let mut old = ada();
+        (old["remote_was_deleted"], old["modified_at"]) = (json!(true), json!("2026-11-24T00:00:00Z"));
+        let diff = sync(json!({"employees": [old, anew]}), SyncKind::Full, &mut people, DAY_2);
+        assert_eq!(
+            (diff.creates.len(), diff.updates.len(), diff.unchanged, diff.departed),
+            (0, 1, 0, 0)
+        );
+        assert_eq!(
+            (source(&people).state, source(&people).merge_id.as_deref()),
+            (SourceState::Present, Some("m2"))
+        );
+    }
+
+    fn text() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            Just(json!({"odd": []})),
+            "[ A-Za-z\u{e9}\u{0}@.]{0,12}".prop_map(Value::from),
+            (0..3u8).prop_map(|n| json!(n)),
+        ]
+    }
+
+    fn id(prefix: &'static str) -> impl Strategy<Value = Value> {
+        prop_oneof![
+            1 => Just(Value::Null),
+            1 => Just(json!({"id": null})),
+            9 => (0..6u8).prop_map(move |n| json!(format!("{prefix}{n}"))),
+        ]
+    }
+
+    fn when() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            (1..29u8).prop_map(|day| json!(format!("2026-11-{day:02}T00:00:00Z")))
+        ]
+    }
+
+    prop_compose! {
+        fn employee()(
+            id in id("m"), remote_id in id("r"), first in text(), email in text(), status in text(), manager in id("m"),
+            groups in prop::collection::vec(id("g"), 0..4), positions in prop::collection::vec(id("p"), 0..3),
+            place in id("l"), ends in when(), deleted in prop::bool::weighted(0.2), changed in when(),
+        ) -> Value {
+            json!({
+                "id": id, "remote_id": remote_id, "first_name": first, "work_email": email, "employment_status": status,
+                "manager": manager, "groups": groups, "employments": positions, "work_location": place,
+                "termination_date": ends, "remote_was_deleted": deleted, "modified_at": changed,
+            })
+        }
+    }
+
+    prop_compose! {
+        fn lists()(
+            employees in prop::collection::vec(employee(), 0..8),
+            groups in prop::collection::vec((id("g"), text(), id("g"), prop::bool::ANY), 0..6),
+            positions in prop::collection::vec((id("p"), id("m"), text(), when()), 0..6),
+            places in prop::collection::vec((id("l"), text()), 0..4),
+        ) -> Value {
+            let kind = |department| if department { "DEPARTMENT" } else { "TEAM" };
+            json!({
+                "employees": employees,
+                "groups": groups.into_iter().map(|(id, name, parent, department)| {
+                    json!({"id": id, "name": name, "parent_group": parent, "type": kind(department)})
+                }).collect::<Vec<_>>(),
+                "employments": positions.into_iter().map(|(id, employee, title, from)| {
+                    json!({"id": id, "employee": employee, "job_title": title, "effective_date": from})
+                }).collect::<Vec<_>>(),
+                "locations": places.into_iter().map(|(id, city)| json!({"id": id, "city": city})).collect::<Vec<_>>(),
+            })
+        }
+    }
+
+    /// Makes rows with ids of their own, so that their order is no information.
+    fn without_doubles(mut lists: Value) -> Value {
+        for list in lists.as_object_mut().unwrap().values_mut() {
+            let mut seen = std::collections::BTreeSet::new();
+            list.as_array_mut()
+                .unwrap()
+                .retain(|row| seen.insert(row["id"].to_string()));
+        }
+        lists
+    }
+
+    proptest! {
+        #[test]
+        fn i7_the_order_of_rows_is_no_matter_and_equal_reads_come_to_rest(
+            before in lists(),
+            after in lists().prop_map(without_doubles),
+            rotation in 0..8usize,
+            incremental in prop::bool::ANY,
+        ) {
+            let mut people = People::new();
+            sync(before, SyncKind::Full, &mut people, DAY_1);
+            let kind = if incremental { SyncKind::Incremental } else { SyncKind::Full };
+
+            let mut turned = after.clone();
+            for list in turned.as_object_mut().unwrap().values_mut() {
+                let list = list.as_array_mut().unwrap();
+                list.reverse();
+                let by = rotation.min(list.len());
+                list.rotate_left(by);
+            }
+            let mut other = people.clone();
+            let first = sync(after.clone(), kind, &mut people, DAY_2);
+            prop_assert_eq!(&first, &sync(turned.clone(), kind, &mut other, DAY_2));
+
+            let count = people.len();
+            prop_assert_eq!(first.creates.len() + first.updates.len() + first.unchanged, count);
+            // A full read may confirm what the one before it marked; after that there is nothing left to say.
+            if incremental {
+                prop_assert!(sync(turned, kind, &mut people, LATER).is_empty());
+            } else {
+                sync(turned.clone(), kind, &mut people, LATER);
+                prop_assert!(sync(turned, kind, &mut people, LATER).is_empty());
+            }
+            prop_assert_eq!(people.len(), count);
+            for person in people.values() {
+                let email = person.spec.work_email.as_ref();
+                prop_assert!(email.is_none_or(|email| *email == email.to_ascii_lowercase()));
+                let names: Vec<_> = person.spec.source.as_ref().unwrap().unconfirmed.clone();
+                prop_assert!(names.iter().all(|name| ATTRIBUTES.iter().any(|attribute| attribute.name == name)));
+            }
+        }
     }
 }

@@ -3,13 +3,15 @@
 //! Absence is no evidence, and neither is a read that Merge itself has doubts about: whatever is wrong, nothing of the
 //! read is used.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::book::{Book, Model, Table};
 use super::client::{ListParams, Listing, MergeClient};
 use super::error::HrisError;
 use super::models::{AccountDetails, Row, SyncStatus};
-use crate::api::conditions::{MALFORMED, UNAUTHORIZED, UNREACHABLE};
+use crate::api::conditions::{INVALID, MALFORMED, UNAUTHORIZED, UNREACHABLE};
 use crate::api::hris_connection::{Field, SyncKind};
 
 /// Merge throttles us for longer than we wait.
@@ -67,8 +69,8 @@ pub struct Read {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Distrust {
-    /// The reason of the condition `SourceTrusted`: one of the constants of this module, or `Unauthorized`,
-    /// `Unreachable` or `Malformed` of [`crate::api::conditions`].
+    /// The reason of the condition `SourceTrusted`: one of the constants of this module, or `Invalid`,
+    /// `Unauthorized`, `Unreachable` or `Malformed` of [`crate::api::conditions`].
     pub reason: &'static str,
     /// A sentence for a person: what is wrong, and how to mend it. Holds no credential and no word of an answer, and
     /// leaves it to the caller to name Secrets.
@@ -88,7 +90,7 @@ impl From<HrisError> for Distrust {
     fn from(error: HrisError) -> Self {
         let (reason, mend) = match &error {
             HrisError::Options(_) => (
-                UNREACHABLE,
+                INVALID,
                 "correct the connection's merge.baseURL or the content of its Secrets.",
             ),
             HrisError::Unauthorized { status: 401, .. } => (
@@ -109,7 +111,7 @@ impl From<HrisError> for Distrust {
             ),
             HrisError::Status { status, .. } if *status >= 500 || *status == 408 => (
                 UNREACHABLE,
-                "the next sync tries again; see status.merge.dev if this lasts.",
+                "the next sync tries again; ask Merge's support if this lasts.",
             ),
             HrisError::Status { .. } => (
                 MALFORMED,
@@ -121,7 +123,7 @@ impl From<HrisError> for Distrust {
             ),
             HrisError::Malformed { .. } | HrisError::TooLarge { .. } | HrisError::Paging { .. } => (
                 MALFORMED,
-                "the next sync tries again; tell Merge's support if this lasts.",
+                "the next sync tries again; ask Merge's support if this lasts.",
             ),
         };
         Self::new(reason, format!("{error}. Nothing was changed: {mend}"))
@@ -137,12 +139,13 @@ pub async fn read_all(client: &MergeClient, book: &Book, request: &ReadRequest<'
     let needed = Model::needed_for(request.fields);
     let mut clock = Clock::default();
 
-    let statuses = found(client.sync_status().await)?.unwrap_or_default();
-    clock.page(&statuses);
-    judge_statuses(&statuses.rows, &needed.iter().copied().collect::<Vec<_>>())?;
+    // The account first: a lost link is why syncs fail, and what has to be mended.
     if let Some(account) = found(client.account_details().await)? {
         judge_account(&account)?;
     }
+    let statuses = found(client.sync_status().await)?.unwrap_or_default();
+    clock.page(&statuses);
+    judge_statuses(&statuses.rows, &needed)?;
 
     let whole = book.read.is_superset(&needed) && !book.employees.is_empty();
     let after = request
@@ -246,7 +249,7 @@ fn judge_account(account: &AccountDetails) -> Result<(), Distrust> {
 
 /// Judges what Merge says of its own syncs with the HR system. A model that is not listed, and a word that is not known,
 /// says nothing.
-fn judge_statuses(statuses: &[SyncStatus], needed: &[Model]) -> Result<(), Distrust> {
+fn judge_statuses(statuses: &[SyncStatus], needed: &BTreeSet<Model>) -> Result<(), Distrust> {
     for model in needed {
         let name = model.name();
         let entries = statuses.iter().filter(|entry| entry.model().eq_ignore_ascii_case(name));
@@ -367,4 +370,171 @@ fn judge_emptiness(old: &Book, new: &Book, mirrored: usize) -> Result<(), Distru
 
 fn lost<T: Row>(old: &Table<T>, new: &Table<T>) -> bool {
     new.is_empty() && !old.is_empty()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::hris::testing::book;
+
+    const ALL: [Model; 5] = [
+        Model::Employee,
+        Model::Employment,
+        Model::Group,
+        Model::Location,
+        Model::Company,
+    ];
+
+    fn judged(mut status: Value) -> Option<&'static str> {
+        if status.get("model_id").is_none() {
+            status["model_id"] = json!("hris.Employee");
+        }
+        let status: SyncStatus = serde_json::from_value(status).unwrap();
+        judge_statuses(&[status], &ALL.into())
+            .err()
+            .map(|distrust| distrust.reason)
+    }
+
+    #[test]
+    fn a_sync_of_merge_is_judged_by_how_it_stands() {
+        let ended = "2026-11-23T00:00:00Z";
+        for (status, reason) in [
+            (json!({"status": "DONE"}), None),
+            (json!({"status": "DONE", "is_initial_sync": true}), None),
+            (json!({"status": "done", "last_sync_result": "FAILED"}), None),
+            (json!({"status": "SYNCING", "last_sync_finished": ended}), None),
+            (
+                json!({"status": "SYNCING", "last_sync_finished": ended, "last_sync_result": "DONE"}),
+                None,
+            ),
+            (
+                json!({"status": "SYNCING", "last_sync_finished": ended, "last_sync_result": "FAILED"}),
+                Some(SYNC_FAILED),
+            ),
+            (json!({"status": "SYNCING"}), Some(INITIAL_SYNC)),
+            (
+                json!({"status": "SYNCING", "is_initial_sync": true, "last_sync_finished": ended}),
+                Some(INITIAL_SYNC),
+            ),
+            (
+                json!({"status": "PARTIALLY_SYNCED", "is_initial_sync": true}),
+                Some(INITIAL_SYNC),
+            ),
+            (json!({"status": "PARTIALLY_SYNCED"}), Some(SYNC_PARTIAL)),
+            (json!({"status": "FAILED"}), Some(SYNC_FAILED)),
+            (json!({"status": null, "last_sync_result": "FAILED"}), Some(SYNC_FAILED)),
+            (json!({"status": "PAUSED"}), Some(SYNC_PAUSED)),
+            (json!({"status": "DISABLED"}), Some(SYNC_DISABLED)),
+            (json!({"status": "A_WORD_OF_LATER_DAYS"}), None),
+            (json!({"status": {"odd": 1}}), None),
+            (json!({}), None),
+            (json!({"model_id": "hris.Group", "status": "FAILED"}), Some(SYNC_FAILED)),
+            (
+                json!({"model_id": "hris.Group", "status": "SYNCING"}),
+                Some(INITIAL_SYNC),
+            ),
+            (
+                json!({"model_id": "hris.Group", "status": "DISABLED", "is_initial_sync": true}),
+                None,
+            ),
+            (json!({"model_id": "hris.Group", "status": "PAUSED"}), None),
+            (json!({"model_id": "hris.TimeOff", "status": "FAILED"}), None),
+        ] {
+            assert_eq!(judged(status.clone()), reason, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_judged_by_its_link() {
+        for (status, reason) in [
+            (json!("COMPLETE"), None),
+            (json!("IDLE"), None),
+            (json!(null), None),
+            (json!("RELINK_NEEDED"), Some(RELINK_NEEDED)),
+            (json!("INCOMPLETE"), Some(LINK_INCOMPLETE)),
+        ] {
+            let account = serde_json::from_value(json!({"status": status})).unwrap();
+            assert_eq!(judge_account(&account).err().map(|distrust| distrust.reason), reason);
+        }
+    }
+
+    #[test]
+    fn a_list_that_lost_all_its_rows_is_not_believed_while_people_refer_to_it() {
+        let person = json!({"id": "m1", "groups": ["g1"]});
+        let old = book(json!({"employees": [person], "groups": [{"id": "g1"}], "companies": [{"id": "c1"}]}));
+        let reason = |new: Value, mirrored| judge_emptiness(&old, &book(new), mirrored).err().map(|d| d.reason);
+        assert_eq!(reason(json!({"employees": [person]}), 1), Some(EMPTY));
+        assert_eq!(reason(json!({"employees": [{"id": "m1"}]}), 1), None);
+        assert_eq!(reason(json!({"employees": []}), 1), Some(EMPTY));
+        assert_eq!(reason(json!({"employees": []}), 0), None);
+        // What no attribute needs was not read, and is empty for that.
+        let mut unread = book(json!({"employees": [person]}));
+        unread.read = [Model::Employee].into();
+        assert!(judge_emptiness(&old, &unread, 1).is_ok());
+    }
+
+    #[test]
+    fn the_needed_lists_follow_from_the_attributes() {
+        let needed = |fields: &[Field]| Model::needed_for(fields).into_iter().collect::<Vec<_>>();
+        assert_eq!(needed(&Field::all()), ALL);
+        assert_eq!(needed(&[Field::WorkEmail, Field::Manager]), [Model::Employee]);
+        assert_eq!(needed(&[Field::Groups]), [Model::Employee, Model::Group]);
+    }
+
+    #[test]
+    fn every_error_becomes_a_sentence_that_says_what_to_do() {
+        let model = || "employees".to_owned();
+        let status = |status| HrisError::Status {
+            model: model(),
+            status,
+            retry_after: None,
+        };
+        for (error, reason) in [
+            (
+                HrisError::Unauthorized {
+                    model: model(),
+                    status: 401,
+                },
+                UNAUTHORIZED,
+            ),
+            (
+                HrisError::Unauthorized {
+                    model: model(),
+                    status: 403,
+                },
+                UNAUTHORIZED,
+            ),
+            (HrisError::NotFound { model: model() }, MALFORMED),
+            (
+                HrisError::Throttled {
+                    model: model(),
+                    retry_after: None,
+                },
+                THROTTLED,
+            ),
+            (status(500), UNREACHABLE),
+            (status(302), MALFORMED),
+            (
+                HrisError::Unreachable {
+                    model: model(),
+                    cause: "connection refused".into(),
+                },
+                UNREACHABLE,
+            ),
+            (
+                HrisError::TooLarge {
+                    model: model(),
+                    limit: 1,
+                },
+                MALFORMED,
+            ),
+        ] {
+            let distrust = Distrust::from(error);
+            assert_eq!(distrust.reason, reason);
+            assert!(distrust.message.contains(". Nothing was changed: ") && distrust.message.ends_with('.'));
+        }
+    }
 }
