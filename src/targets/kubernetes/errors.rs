@@ -128,6 +128,7 @@ fn unsent(error: &kube::Error) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -186,6 +186,7 @@ pub(super) fn user_subject(name: &str) -> RbacSubject {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -263,6 +263,7 @@ pub(super) fn text(record: &Record, name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -106,7 +106,7 @@ fn batches(add: &BTreeSet<String>, remove: &BTreeSet<String>) -> VecDeque<Batch>
 type Members = BTreeMap<String, Value>;
 
 /// The members in a record; `None` where it has no such attribute.
-fn members(record: &Record) -> Result<Option<Members>, TargetError> {
+fn members_of(record: &Record) -> Result<Option<Members>, TargetError> {
     let unreadable = || TargetError::Malformed("a group with members that have no value".to_owned());
     let Some(list) = attribute(record, "members") else {
         return Ok(None);
@@ -213,25 +213,34 @@ impl ScimTarget {
     /// unassigned), or a server that misreads `attributes`. So until this server has once shown members when asked by
     /// name, the group is looked at whole as well; where neither look has them, there are none.
     async fn members(&self, id: &str) -> Result<Option<(Members, Option<String>)>, Failure> {
-        let url = self.client.resource(GROUPS, id)?;
-        let asked = with_query(url.clone(), &[("attributes", "members")]);
-        let Some(group) = one_with_id(self.client.get(asked, WHAT).await, id, WHAT)? else {
+        let Some((members, version)) = self.members_by_name(id).await? else {
             return Ok(None);
         };
-        if let Some(members) = members(&group.record)? {
-            if !members.is_empty() {
-                self.learned.learn_members_shown();
-            }
-            return Ok(Some((members, group.version)));
+        if let Some(members) = members {
+            return Ok(Some((members, version)));
         }
         if self.learned.members_shown() {
-            return Ok(Some((Members::new(), group.version)));
+            return Ok(Some((Members::new(), version)));
         }
+        let url = self.client.resource(GROUPS, id)?;
         let Some(whole) = one_with_id(self.client.get(url, WHAT).await, id, WHAT)? else {
             return Ok(None);
         };
-        let members = members(&whole.record)?.unwrap_or_default();
+        let members = members_of(&whole.record)?.unwrap_or_default();
         Ok(Some((members, whole.version)))
+    }
+
+    /// The members as the group shows them when asked for by name; `None` where the group is gone.
+    async fn members_by_name(&self, id: &str) -> Result<Option<(Option<Members>, Option<String>)>, Failure> {
+        let url = with_query(self.client.resource(GROUPS, id)?, &[("attributes", "members")]);
+        let Some(group) = one_with_id(self.client.get(url, WHAT).await, id, WHAT)? else {
+            return Ok(None);
+        };
+        let members = members_of(&group.record)?;
+        if members.as_ref().is_some_and(|members| !members.is_empty()) {
+            self.learned.learn_members_shown();
+        }
+        Ok(Some((members, group.version)))
     }
 
     pub(super) async fn group_holders(&self, object: &RemoteObject) -> Result<Option<Holders>, Failure> {
@@ -318,10 +327,12 @@ impl ScimTarget {
         else {
             return Err(gone());
         };
-        let mut members = match members(&record)? {
-            Some(members) => members,
-            // Left out of the whole group is not empty: a PUT of that would empty it.
-            None => self.members(id).await?.ok_or_else(gone)?.0,
+        let mut members = if let Some(members) = members_of(&record)? {
+            members
+        } else {
+            // Left out of the whole group may not be empty, and then a PUT of that would empty it.
+            let (members, _) = self.members_by_name(id).await?.ok_or_else(gone)?;
+            members.unwrap_or_default()
         };
         let before: BTreeSet<String> = members.keys().cloned().collect();
         members.retain(|id, _| !remove.contains(id));

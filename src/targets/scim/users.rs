@@ -15,10 +15,8 @@ const WHAT: &str = "account";
 
 impl ScimTarget {
     pub(super) async fn find_user(&self, person: &AccountFacts) -> Result<Found<Account>, Failure> {
-        if !self.capabilities_known().await?.filter {
-            return self.find_user_among_all(person).await;
-        }
-        let Some(login) = login(person).filter(|_| !self.learned.single_filters()) else {
+        let whole = self.capabilities_known().await?.filter && !self.learned.single_filters();
+        let Some(login) = login(person).filter(|_| whole) else {
             return self.find_user_singly(person).await;
         };
         let filter = format!(
@@ -38,6 +36,9 @@ impl ScimTarget {
 
     /// One attribute a search, the strongest first, until one finds.
     async fn find_user_singly(&self, person: &AccountFacts) -> Result<Found<Account>, Failure> {
+        if !self.capabilities_known().await?.filter {
+            return self.search_users(None, person).await;
+        }
         let mut filters = vec![format!("externalId eq {}", literal(&person.external_id))];
         if let Some(login) = login(person) {
             filters.push(format!("userName eq {}", literal(login)));
@@ -54,13 +55,9 @@ impl ScimTarget {
             }
         }
         if refused == filters.len() {
-            return self.find_user_among_all(person).await;
+            return self.search_users(None, person).await;
         }
         Ok(Found::None)
-    }
-
-    async fn find_user_among_all(&self, person: &AccountFacts) -> Result<Found<Account>, Failure> {
-        self.search_users(None, person).await
     }
 
     async fn search_users(&self, filter: Option<&str>, person: &AccountFacts) -> Result<Found<Account>, Failure> {
