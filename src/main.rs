@@ -10,7 +10,7 @@ use rollcall::runtime::{self, RunOptions};
 
 /// Gives people the access their job calls for, and takes it away when the job no longer does.
 #[derive(Debug, Parser)]
-#[command(name = "rollcall", version, about)]
+#[command(name = "rollcall", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

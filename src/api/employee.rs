@@ -27,7 +27,7 @@ use super::rules;
     status = "EmployeeStatus",
     derive = "PartialEq",
     validation = Rule::new("has(self.spec.connectionRef) || !has(self.spec.managerRef) || self.spec.managerRef.name != self.metadata.name")
-        .message("nobody manages themselves: name the manager's Employee in spec.managerRef, or leave it out at the top"),
+        .message("nobody manages themselves: name the manager's Employee in spec.managerRef, or leave it out at the top").field_path(".spec.managerRef"),
     selectable = ".spec.workEmail",
     selectable = ".spec.employeeNumber",
     selectable = ".spec.username",
@@ -72,7 +72,7 @@ pub struct EmployeeSpec {
     #[serde(default, skip_serializing_if = "DeletionPolicy::is_orphan")]
     #[schemars(extend("default" = "Orphan"))]
     pub deletion_policy: DeletionPolicy,
-    /// The employer's number for this person. It can change: never a key.
+    /// The employer's number for this person. People can be named by it, though it may change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub employee_number: Option<String>,
@@ -88,7 +88,7 @@ pub struct EmployeeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub family_name: Option<String>,
-    /// Work email, in lower case.
+    /// Work email, in lower case. Accounts are matched by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 254))]
     #[x_kube(validation = Rule::new("self == self.lowerAscii()").message("must be in lower case, since accounts are matched by it"))]
@@ -119,7 +119,7 @@ pub struct EmployeeSpec {
     #[schemars(length(max = 10))]
     #[x_kube(validation = rules::date())]
     pub termination_date: Option<String>,
-    /// The manager's `Employee`.
+    /// The `Employee` of the manager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager_ref: Option<NameRef>,
     /// Departments, each as its path from the root of the tree.
@@ -137,7 +137,7 @@ pub struct EmployeeSpec {
     /// Where the person works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_location: Option<Location>,
-    /// Where the person lives; no street.
+    /// Where the person lives, without the street.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home_location: Option<Location>,
     /// The employing company.
@@ -167,7 +167,8 @@ impl DeletionPolicy {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
-    /// Whether the HRIS still lists the person.
+    /// Whether the HRIS still lists the person: `Present`; `Absent` from the last trusted read, which is no evidence of
+    /// anything and changes nothing; or `Deleted`, as the HRIS itself says.
     pub state: SourceState,
     /// When that state began, by our clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -103,7 +103,7 @@ pub struct RoleBindingIdentity {
 /// A role to bind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct RoleRef {
-    /// `Role` or `ClusterRole`.
+    /// `Role`, of the binding's namespace, or `ClusterRole`.
     pub kind: RoleKind,
     /// The role's name.
     #[schemars(length(max = 253))]

@@ -35,7 +35,7 @@ use super::rules;
     validation = rules::sync_intervals()
 )]
 pub struct HRISConnectionSpec {
-    /// Where Merge is.
+    /// Where Merge is: `region` or `baseURL`.
     pub merge: Merge,
     /// The Merge API key.
     pub api_key_secret_ref: SecretKeyRef,
@@ -67,7 +67,8 @@ pub struct HRISConnectionSpec {
     pub fields: Vec<Field>,
     /// When an employment ends.
     pub termination: Termination,
-    /// What the status `INACTIVE` means. Default `Terminated`.
+    /// What the status `INACTIVE` means: `Terminated` (the default), the person left; or `OnLeave`, the person is away
+    /// and coming back.
     #[serde(default)]
     pub inactive_means: InactiveMeans,
     /// The most requests a minute, below what the Merge plan allows. Default 100 (Merge's smallest plan).
@@ -91,7 +92,7 @@ pub struct Merge {
     pub base_url: Option<String>,
 }
 
-/// Merge's regions.
+/// The region of Merge that the account is in. Leave it out with `baseURL`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Region {
     /// United States.

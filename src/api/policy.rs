@@ -58,13 +58,14 @@ pub struct ProvisioningPolicySpec {
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(range(min = -1_000_000, max = 1_000_000), extend("default" = 0))]
     pub priority: i32,
-    /// Whom it is for.
+    /// Whom it is for. Keys are ANDed; the values in a list are ORed. At least one clause of `anyOf`, if there are any,
+    /// must match, and none of `not`. Text is compared without regard to case or surrounding space.
     pub selector: Selector,
     /// When in an employment it gives access.
     #[serde(default, skip_serializing_if = "Lifecycle::is_default")]
     #[schemars(extend("default" = {}))]
     pub lifecycle: Lifecycle,
-    /// What it gives.
+    /// What it gives, each entitlement once.
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub entitlements: Vec<Grant>,
 }
@@ -154,12 +155,12 @@ pub struct Selector {
     /// The keys that must all match.
     #[serde(flatten)]
     pub all: Clause,
-    /// At least one of these must match.
+    /// Clauses of which at least one must match. Each has the keys of the selector.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(validation = rules::clauses_have_a_key(), validation = rules::clauses_not_everyone())]
     pub any_of: Vec<Clause>,
-    /// None of these may match.
+    /// Clauses of which none may match. Each has the keys of the selector.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(validation = rules::clauses_have_a_key(), validation = rules::clauses_not_everyone())]
@@ -188,26 +189,26 @@ pub struct Clause {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rules::no_blank(), validation = rules::globs())]
     pub job_title: Vec<String>,
-    /// Below one of these managers.
+    /// Below one of these managers, directly or further down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager: Option<ManagerKey>,
-    /// Works there.
+    /// Works in one of these places; the keys are ANDed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_location: Option<LocationKey>,
-    /// Lives there.
+    /// Lives in one of these places; the keys are ANDed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home_location: Option<LocationKey>,
-    /// Such as `FULL_TIME`.
+    /// Employed so, such as `FULL_TIME` or the HR system's own word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rules::no_blank())]
     pub employment_type: Vec<String>,
-    /// Such as `ACTIVE`.
+    /// In this employment status, such as `ACTIVE` or the HR system's own word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rules::no_blank())]
     pub employment_status: Vec<String>,
-    /// The employing company.
+    /// Employed by one of these companies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rules::no_blank())]
@@ -283,7 +284,7 @@ pub struct TenureKey {
     /// At least this long, such as `90d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least: Option<Duration>,
-    /// Less than this long.
+    /// Less than this long, such as `365d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub less_than: Option<Duration>,
 }

@@ -45,7 +45,7 @@ pub struct TargetSystemSpec {
     /// The RBAC of this cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<Kubernetes>,
-    /// What becomes of access that is found present and that we would have granted: `Desired` makes it ours, to be
+    /// What becomes of access that is found present and that a policy would have given: `Desired` makes it Rollcall's, to be
     /// revoked when the policy no longer gives it; `Never` leaves it to whoever gave it.
     pub adopt: Adopt,
     /// How accounts are made and ended; not with `kubernetes`.
@@ -57,7 +57,8 @@ pub struct TargetSystemSpec {
     /// How often all holders are read again. Default `10m`.
     #[serde(default = "default_resync")]
     pub resync: Duration,
-    /// The budget for losses that no exit explains.
+    /// How many people may lose something here in 24 hours, exits aside, before a person must decide: `maxPeople` or
+    /// `maxPercent`, whichever is more.
     #[serde(default)]
     pub guard: Guard,
 }
@@ -131,10 +132,10 @@ pub struct AccountSpec {
     /// Whether to create an account where none is found. Default true.
     #[serde(default = "yes")]
     pub create: bool,
-    /// When no entitlement needs the account any more. Default `Keep`.
+    /// What becomes of the account when no entitlement needs it any more. Default `Keep`.
     #[serde(default)]
     pub on_unused: AccountEnd,
-    /// When the person has left. Default `Deactivate`.
+    /// What becomes of the account when the person has left. Default `Deactivate`.
     #[serde(default = "AccountEnd::deactivate")]
     pub on_terminated: AccountEnd,
 }
@@ -157,7 +158,8 @@ fn yes() -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("!has(self.after) || self.action == 'Delete'").message("after goes with action: Delete only: remove after, or say action: Delete"))]
 pub struct AccountEnd {
-    /// What to do.
+    /// `Keep` leaves it as it is; `Deactivate` makes it unusable, which can be undone; `Delete` makes it unusable, and
+    /// deletes it after a delay.
     pub action: AccountAction,
     /// With `Delete`: how long after deactivation. Default `30d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
