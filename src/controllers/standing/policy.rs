@@ -112,7 +112,7 @@ fn missing_entitlements(content: &Namespace, policy: &ProvisioningPolicy) -> Vec
                 grant.name
             )),
             Some(Entry::Broken { .. }) => {
-                sentences.push(format!("Entitlement {} cannot be read: apply it anew.", grant.name))
+                sentences.push(format!("Entitlement {} cannot be read: apply it anew.", grant.name));
             }
             Some(Entry::Readable(_)) => {}
         }

@@ -203,9 +203,9 @@ impl Writer {
             }
         }
         tracing::warn!(namespace = self.desk.namespace, target = self.desk.target, %error, "the target cannot be used");
-        waiting
-            .iter()
-            .for_each(|name| self.context.employees.wake(&self.desk.namespace, name));
+        for name in &waiting {
+            self.context.employees.wake(&self.desk.namespace, name);
+        }
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
     }
 

@@ -74,9 +74,9 @@ impl Writer {
             state.health.last_resync = Some(Timestamp::now());
             state.resolved.keys().cloned().collect()
         };
-        names
-            .iter()
-            .for_each(|name| self.context.entitlements.wake(&self.desk.namespace, name));
+        for name in &names {
+            self.context.entitlements.wake(&self.desk.namespace, name);
+        }
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
         Ok(())
     }

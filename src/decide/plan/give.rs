@@ -110,8 +110,7 @@ impl Planner<'_> {
                 self.next.look_up.insert(target.to_owned());
                 return Usable::NotKnown;
             }
-            AccountSight::Failed(why) => return Usable::No(why.clone()),
-            AccountSight::Ambiguous(why) => return Usable::No(why.clone()),
+            AccountSight::Failed(why) | AccountSight::Ambiguous(why) => return Usable::No(why.clone()),
             AccountSight::Absent if settings.create => {}
             AccountSight::Absent => {
                 return Usable::No("there is no account, and account.create is false".to_owned());
@@ -182,12 +181,11 @@ impl Planner<'_> {
             forget_loss(record);
         };
         match (record.state, usable) {
-            (GrantState::Pending | GrantState::Revoked, Usable::NotKnown) => {
+            (GrantState::Pending | GrantState::Revoked, Usable::NotKnown)
                 // Said again once the account was looked up; nothing to record until then.
-                if record.state == GrantState::Pending && record.reason.is_empty() {
+                if record.state == GrantState::Pending && record.reason.is_empty() => {
                     return;
                 }
-            }
             (GrantState::Pending | GrantState::Revoked, Usable::No(why)) => {
                 record.state = GrantState::Pending;
                 forget_loss(&mut record);
