@@ -29,7 +29,12 @@ async fn settled(world: &World, operator: &Operator) {
     world.has_members(operator, "Everyone", &["ada", "sam"]).await;
     world.has_members(operator, "Engineering", &["ada"]).await;
     world.has_members(operator, "Sales", &["sam"]).await;
-    for (name, entitlement) in [("ada", "engineering"), ("ada", "everyone"), ("sam", "everyone"), ("sam", "sales")] {
+    for (name, entitlement) in [
+        ("ada", "engineering"),
+        ("ada", "everyone"),
+        ("sam", "everyone"),
+        ("sam", "sales"),
+    ] {
         world.has_grant(operator, name, entitlement, "Granted").await;
     }
 }
@@ -81,7 +86,10 @@ async fn a_directory_without_its_credential() {
         )
         .await;
     let ready = world.condition("TargetSystem", "directory", "Ready").await;
-    assert_eq!(ready["status"], "True", "a target that does not answer is accepted all the same");
+    assert_eq!(
+        ready["status"], "True",
+        "a target that does not answer is accepted all the same"
+    );
     assert_eq!(world.memberships().await, before);
     assert_eq!(world.losses(), Vec::<String>::new());
 
@@ -90,7 +98,9 @@ async fn a_directory_without_its_credential() {
         .await;
     world.says(&operator, DIRECTORY, "Reachable=True/Answering", &[]).await;
     world.has_members(&operator, "Everyone", &["ada", "eve", "sam"]).await;
-    world.has_members(&operator, "Engineering", &["ada", "eve", "sam"]).await;
+    world
+        .has_members(&operator, "Engineering", &["ada", "eve", "sam"])
+        .await;
     world.has_members(&operator, "Sales", &[]).await;
 }
 
@@ -114,7 +124,11 @@ async fn a_connection_without_its_credential() {
     let connection = ("HRISConnection", "hr");
 
     world.kubectl(&["delete", "secret", "merge"]).await;
-    let missing = ["Secret merge does not exist", "create it with the key api-key", "Nothing was changed"];
+    let missing = [
+        "Secret merge does not exist",
+        "create it with the key api-key",
+        "Nothing was changed",
+    ];
     world
         .complains(&operator, connection, "SourceTrusted=False/SecretMissing", &missing)
         .await;
@@ -127,7 +141,10 @@ async fn a_connection_without_its_credential() {
         .await;
     let wrong = json!({"api-key": world.merge.api_key(), "account-token": "wrong"});
     world.apply(&secret("merge", &wrong)).await;
-    let refused = ["Merge refuses the credentials", "put a valid API key and the linked account's token"];
+    let refused = [
+        "Merge refuses the credentials",
+        "put a valid API key and the linked account's token",
+    ];
     world
         .complains(&operator, connection, "SourceTrusted=False/Unauthorized", &refused)
         .await;
@@ -150,19 +167,25 @@ async fn a_directory_that_is_down() {
     let proxy = world.scim_proxy.as_ref().unwrap();
     proxy.block(true);
     world
-        .apply(&[
-            person("eve", "Sales"),
-            person("ada", "Sales"),
-            person_with("sam", "departments: [{path: [Sales]}]\nterminationDate: '2026-01-01'"),
-        ]
-        .concat())
+        .apply(
+            &[
+                person("eve", "Sales"),
+                person("ada", "Sales"),
+                person_with("sam", "departments: [{path: [Sales]}]\nterminationDate: '2026-01-01'"),
+            ]
+            .concat(),
+        )
         .await;
     world
         .complains(
             &operator,
             DIRECTORY,
             "Reachable=False/Unreachable",
-            &["cannot be reached", "tried again by itself", "nothing is lost meanwhile"],
+            &[
+                "cannot be reached",
+                "tried again by itself",
+                "nothing is lost meanwhile",
+            ],
         )
         .await;
     world.has_grant(&operator, "sam", "sales", "Revoking").await;
@@ -171,7 +194,12 @@ async fn a_directory_that_is_down() {
     world.has_members(&operator, "Everyone", &["ada", "eve"]).await;
     world.has_members(&operator, "Engineering", &[]).await;
     world.has_members(&operator, "Sales", &["ada", "eve"]).await;
-    let user = world.scim.user(&email("sam")).await.unwrap().expect("the account is kept");
+    let user = world
+        .scim
+        .user(&email("sam"))
+        .await
+        .unwrap()
+        .expect("the account is kept");
     assert_eq!(user["active"], false);
 }
 
@@ -183,19 +211,24 @@ async fn names_of_things_that_are_not_there() {
     let before = world.memberships().await;
     world.script.as_ref().unwrap().reset();
     world
-        .apply(&[
-            World::group_entitlement("oncall", "On-call"),
-            World::policy("oncall", "{department: {in: [Engineering]}}", &["oncall"]),
-            World::policy("sales", "{department: {in: [Sales]}}", &["sales", "quotes"]),
-        ]
-        .concat())
+        .apply(
+            &[
+                World::group_entitlement("oncall", "On-call"),
+                World::policy("oncall", "{department: {in: [Engineering]}}", &["oncall"]),
+                World::policy("sales", "{department: {in: [Sales]}}", &["sales", "quotes"]),
+            ]
+            .concat(),
+        )
         .await;
     world
         .complains(
             &operator,
             ("Entitlement", "oncall"),
             "Ready=False/RemoteMissing",
-            &["directory has no such object", "create it there, or correct this Entitlement"],
+            &[
+                "directory has no such object",
+                "create it there, or correct this Entitlement",
+            ],
         )
         .await;
     world
@@ -203,7 +236,10 @@ async fn names_of_things_that_are_not_there() {
             &operator,
             ("ProvisioningPolicy", "sales"),
             "Ready=False/ReferenceMissing",
-            &["There is no Entitlement quotes", "create it, or correct the name in spec.entitlements"],
+            &[
+                "There is no Entitlement quotes",
+                "create it, or correct the name in spec.entitlements",
+            ],
         )
         .await;
     world.quiet(QUIET).await;
@@ -223,7 +259,10 @@ async fn names_of_things_that_are_not_there() {
         .await;
     world.has_members(&operator, "On-call", &["ada"]).await;
     now = world.memberships().await;
-    assert_eq!((&now["Sales"], &now["Everyone"]), (&before["Sales"], &before["Everyone"]));
+    assert_eq!(
+        (&now["Sales"], &now["Everyone"]),
+        (&before["Sales"], &before["Everyone"])
+    );
     assert_eq!(world.losses(), Vec::<String>::new());
 }
 
@@ -250,7 +289,11 @@ async fn two_policies_at_odds() {
                 &operator,
                 ("ProvisioningPolicy", name),
                 "Conflict=True/ParametersDiffer",
-                &[other, "equal priority", "give one of them a higher priority, or the same parameters"],
+                &[
+                    other,
+                    "equal priority",
+                    "give one of them a higher priority, or the same parameters",
+                ],
             )
             .await;
     }
@@ -273,7 +316,12 @@ async fn two_policies_at_odds() {
     world.has_members(&operator, "Engineering", &["ada", "eve"]).await;
     for name in ["engineering", "platform"] {
         world
-            .says(&operator, ("ProvisioningPolicy", name), "Conflict=False/AsExpected", &[])
+            .says(
+                &operator,
+                ("ProvisioningPolicy", name),
+                "Conflict=False/AsExpected",
+                &[],
+            )
             .await;
     }
     assert_eq!(world.losses(), Vec::<String>::new());
@@ -294,7 +342,10 @@ async fn an_entitlement_gets_another_name() {
             &operator,
             ("Entitlement", "eng"),
             "Ready=False/Duplicate",
-            &["Entitlement engineering already stands for the same object", "delete one of the two"],
+            &[
+                "Entitlement engineering already stands for the same object",
+                "delete one of the two",
+            ],
         )
         .await;
     let selector = "{department: {in: [Engineering]}}";
@@ -313,13 +364,20 @@ async fn an_entitlement_gets_another_name() {
             &operator,
             ("ProvisioningPolicy", "engineering"),
             "Ready=False/ReferenceMissing",
-            &["There is no Entitlement eng", "Until then nothing is granted or revoked for it"],
+            &[
+                "There is no Entitlement eng",
+                "Until then nothing is granted or revoked for it",
+            ],
         )
         .await;
     world.quiet(QUIET).await;
-    world.apply(&World::policy("engineering", selector, &["developers"])).await;
+    world
+        .apply(&World::policy("engineering", selector, &["developers"]))
+        .await;
     world.quiet(QUIET).await;
-    world.apply(&World::group_entitlement("developers", "Engineering")).await;
+    world
+        .apply(&World::group_entitlement("developers", "Engineering"))
+        .await;
     world.has_grant(&operator, "ada", "developers", "Granted").await;
     world.quiet(QUIET).await;
     assert_eq!(world.changes(), Vec::<String>::new());
@@ -342,16 +400,22 @@ async fn a_target_is_deleted_and_made_again() {
             &operator,
             ("Entitlement", "engineering"),
             "Ready=False/ReferenceMissing",
-            &["There is no TargetSystem directory", "create it", "What was granted stays"],
+            &[
+                "There is no TargetSystem directory",
+                "create it",
+                "What was granted stays",
+            ],
         )
         .await;
     // One moves and one leaves while there is nobody to ask.
     world
-        .apply(&[
-            person("ada", "Sales"),
-            person_with("sam", "departments: [{path: [Sales]}]\nterminationDate: '2026-01-01'"),
-        ]
-        .concat())
+        .apply(
+            &[
+                person("ada", "Sales"),
+                person_with("sam", "departments: [{path: [Sales]}]\nterminationDate: '2026-01-01'"),
+            ]
+            .concat(),
+        )
         .await;
     world.quiet(QUIET).await;
     assert_eq!(world.changes(), Vec::<String>::new());

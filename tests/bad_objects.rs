@@ -58,7 +58,16 @@ async fn replace(world: &World, crds: &[Value]) {
 /// Merges `spec` into an object's, and tries again until the CRD that allows it is served.
 async fn spoil(world: &World, kind: &str, name: &str, spec: Value) {
     let patch = json!({ "spec": spec }).to_string();
-    let args = ["-n", &world.namespace, "patch", kind, name, "--type=merge", "-p", &patch];
+    let args = [
+        "-n",
+        &world.namespace,
+        "patch",
+        kind,
+        name,
+        "--type=merge",
+        "-p",
+        &patch,
+    ];
     let mut last = String::new();
     for _ in 0..100 {
         match world.plane.kubectl(&args).await {
@@ -90,10 +99,18 @@ async fn objects_that_an_older_crd_let_through() {
     spoil(&world, "provpol", "engineering", json!({"mode": "Sometimes"})).await;
     spoil(&world, "employee", "sam", json!({"departments": "Sales"})).await;
     let policy = ("ProvisioningPolicy", "engineering");
-    let words = ["cannot be read", "Sometimes", "Apply it anew as the installed CRD describes it"];
+    let words = [
+        "cannot be read",
+        "Sometimes",
+        "Apply it anew as the installed CRD describes it",
+    ];
     world.complains(&operator, policy, "Ready=False/Invalid", &words).await;
     let sam = ("Employee", "sam");
-    let words = ["cannot be read", "departments", "Apply it anew as the installed CRD describes it"];
+    let words = [
+        "cannot be read",
+        "departments",
+        "Apply it anew as the installed CRD describes it",
+    ];
     world.complains(&operator, sam, "Ready=False/Invalid", &words).await;
 
     // Under the strict CRD, as an upgrade leaves it, and for an operator that begins with them.
@@ -113,7 +130,9 @@ async fn objects_that_an_older_crd_let_through() {
     let target = ("TargetSystem", "directory");
     let words = ["cannot be read", "Sometimes", "Apply it anew"];
     world.complains(&operator, target, "Ready=False/Invalid", &words).await;
-    let text = world.kubectl(&["get", "crd", "targetsystems.rollcall.dev", "-o", "name"]).await;
+    let text = world
+        .kubectl(&["get", "crd", "targetsystems.rollcall.dev", "-o", "name"])
+        .await;
     assert!(text.contains("targetsystems"));
     world.apply(&person("ada", "Sales")).await;
     world.quiet(QUIET).await;
@@ -124,7 +143,13 @@ async fn objects_that_an_older_crd_let_through() {
     replace(&world, &strict).await;
     spoil(&world, "tsys", "directory", json!({"adopt": "Desired"})).await;
     spoil(&world, "provpol", "engineering", json!({"mode": "Enforce"})).await;
-    spoil(&world, "employee", "sam", json!({"departments": [{"path": ["Engineering"]}]})).await;
+    spoil(
+        &world,
+        "employee",
+        "sam",
+        json!({"departments": [{"path": ["Engineering"]}]}),
+    )
+    .await;
     world.has_members(&operator, "Engineering", &["sam"]).await;
     world.has_members(&operator, "Sales", &["ada", "eve"]).await;
     world.says(&operator, policy, "Ready=True/Accepted", &[]).await;
@@ -165,7 +190,14 @@ async fn an_api_server_that_restarts_in_the_middle() {
     }
     world.quiet(QUIET).await;
     assert_eq!(world.losses(), Vec::<String>::new());
-    let mut made: Vec<String> = world.scim.users().await.unwrap().iter().map(|user| user["userName"].to_string()).collect();
+    let mut made: Vec<String> = world
+        .scim
+        .users()
+        .await
+        .unwrap()
+        .iter()
+        .map(|user| user["userName"].to_string())
+        .collect();
     let count = made.len();
     made.sort();
     made.dedup();

@@ -67,12 +67,17 @@ async fn versions(world: &World) -> BTreeMap<String, String> {
 async fn syncs(world: &World, operator: &Operator, count: usize) {
     let begun = || {
         let requests = world.merge.requests();
-        requests.iter().filter(|request| request.path.contains("sync-status")).count()
+        requests
+            .iter()
+            .filter(|request| request.path.contains("sync-status"))
+            .count()
     };
     let before = begun();
     world
         .eventually(operator, "syncs go on", async || {
-            (begun() >= before + count).then_some(()).ok_or_else(|| begun().to_string())
+            (begun() >= before + count)
+                .then_some(())
+                .ok_or_else(|| begun().to_string())
         })
         .await;
 }
@@ -158,7 +163,10 @@ async fn answers_that_cannot_be_read() {
         (
             |merge| merge.faults().truncated_json("/employees"),
             "Malformed",
-            &["answer for employees cannot be used", "tell Merge's support if this lasts"],
+            &[
+                "answer for employees cannot be used",
+                "tell Merge's support if this lasts",
+            ],
         ),
         (
             |merge| merge.faults().error_body_with_200("/groups"),
@@ -209,7 +217,10 @@ async fn an_error_in_the_middle_of_a_list() {
     world
         .eventually(&operator, "the hire gains access", async || {
             let members = world.scim.members("Engineering").await.unwrap();
-            members.contains(&email("eve")).then_some(()).ok_or(format!("{members:?}"))
+            members
+                .contains(&email("eve"))
+                .then_some(())
+                .ok_or(format!("{members:?}"))
         })
         .await;
 }
@@ -238,7 +249,10 @@ async fn one_vanishes_and_one_is_deleted() {
     syncs(&world, &operator, 3).await;
     let employee = world.get("Employee", &name).await;
     assert_eq!(employee["spec"]["source"]["state"], "Absent");
-    assert_eq!(employee["spec"]["departments"][0]["path"][0], "Engineering", "the facts stay");
+    assert_eq!(
+        employee["spec"]["departments"][0]["path"][0], "Engineering",
+        "the facts stay"
+    );
     assert_eq!(grant(&employee, "engineering"), "Granted");
     assert_eq!(world.changes(), Vec::<String>::new());
     settled(&world, &operator).await;

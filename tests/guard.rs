@@ -95,7 +95,12 @@ async fn a_policy_narrowed_too_far() {
     let ready = world.condition("TargetSystem", TARGET, "Ready").await;
     assert_eq!(ready["status"], "True", "held changes never make a target not ready");
     world
-        .says(&operator, ("ProvisioningPolicy", "engineering"), "Ready=True/Accepted", &[])
+        .says(
+            &operator,
+            ("ProvisioningPolicy", "engineering"),
+            "Ready=True/Accepted",
+            &[],
+        )
         .await;
     assert_eq!(world.changes(), Vec::<String>::new());
 
@@ -129,20 +134,32 @@ async fn a_policy_narrowed_too_far() {
         let employee = world.has_grant(&operator, name, "engineering", "Revoked").await;
         assert_eq!(grant(&employee, "everyone"), "Granted");
         let record = employee["status"]["entitlements"].as_array().unwrap();
-        let record = record.iter().find(|record| record["entitlement"] == "engineering").unwrap();
-        assert_eq!((&record["release"], &record["approval"]), (&"Approved".into(), &digest.clone().into()));
+        let record = record
+            .iter()
+            .find(|record| record["entitlement"] == "engineering")
+            .unwrap();
+        assert_eq!(
+            (&record["release"], &record["approval"]),
+            (&"Approved".into(), &digest.clone().into())
+        );
     }
     world
         .says(&operator, DIRECTORY, "ChangesHeld=False/AsExpected", &[])
         .await;
-    world.has_members(&operator, "Everyone", &[&refs(&names[1..])[..], &["sam"]].concat()).await;
+    world
+        .has_members(&operator, "Everyone", &[&refs(&names[1..])[..], &["sam"]].concat())
+        .await;
 
     // What was approved is not charged to the budget of those who come after.
     world.apply(&World::policy("sales", NOBODY, &["sales"])).await;
     world.apply(&person("eve", "Sales")).await;
     world.has_grant(&operator, "eve", "everyone", "Granted").await;
     world
-        .apply(&World::policy("everyone", "{everyone: true, not: [{employees: [eve@example.com]}]}", &["everyone"]))
+        .apply(&World::policy(
+            "everyone",
+            "{everyone: true, not: [{employees: [eve@example.com]}]}",
+            &["everyone"],
+        ))
         .await;
     world.has_grant(&operator, "eve", "everyone", "Revoked").await;
 }
@@ -223,7 +240,11 @@ async fn killed_in_the_middle_of_an_approved_release() {
         let employee = world.get("Employee", name).await;
         held += usize::from(grant(&employee, "engineering") == "Held");
     }
-    assert!(0 < held && held < names.len(), "{held} of {} are still held", names.len());
+    assert!(
+        0 < held && held < names.len(),
+        "{held} of {} are still held",
+        names.len()
+    );
 
     releases.reopen();
     world.free_lease().await;
@@ -234,7 +255,9 @@ async fn killed_in_the_middle_of_an_approved_release() {
         let employee = world.has_grant(&operator, name, "engineering", "Revoked").await;
         assert_eq!(grant(&employee, "everyone"), "Granted");
     }
-    world.has_members(&operator, "Everyone", &[&refs(&names)[..], &["sam"]].concat()).await;
+    world
+        .has_members(&operator, "Everyone", &[&refs(&names)[..], &["sam"]].concat())
+        .await;
     world.has_members(&operator, "Sales", &["sam"]).await;
     world
         .says(&operator, DIRECTORY, "ChangesHeld=False/AsExpected", &[])

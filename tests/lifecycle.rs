@@ -34,7 +34,10 @@ async fn add_by_hand(world: &World, group: &str, name: &str) {
 /// What a record says of one entitlement.
 fn record(employee: &Value, entitlement: &str) -> Value {
     let records = employee["status"]["entitlements"].as_array();
-    let found = records.into_iter().flatten().find(|record| record["entitlement"] == entitlement);
+    let found = records
+        .into_iter()
+        .flatten()
+        .find(|record| record["entitlement"] == entitlement);
     found.cloned().unwrap_or_default()
 }
 
@@ -88,7 +91,10 @@ async fn access_that_was_there_before_is_left_alone() {
     let operator = world.start().await;
     let employee = world.has_grant(&operator, "ada", "engineering", "Pending").await;
     let why = &grants(&employee)["engineering"].1;
-    assert!(why.contains("an account is there that Rollcall did not make, and adopt is Never"), "{why}");
+    assert!(
+        why.contains("an account is there that Rollcall did not make, and adopt is Never"),
+        "{why}"
+    );
 
     // Sam's account is ours; that he is in sales is not.
     world.has_grant(&operator, "sam", "everyone", "Granted").await;
@@ -96,7 +102,10 @@ async fn access_that_was_there_before_is_left_alone() {
     world.apply(&person("sam", "Sales")).await;
     let employee = world.has_grant(&operator, "sam", "sales", "Pending").await;
     let why = &grants(&employee)["sales"].1;
-    assert!(why.contains("already there, given by somebody else, and adopt is Never"), "{why}");
+    assert!(
+        why.contains("already there, given by somebody else, and adopt is Never"),
+        "{why}"
+    );
     assert_eq!(world.losses(), Vec::<String>::new());
 
     let left = |name: &str| person_with(name, "departments: [{path: [Legal]}]\nterminationDate: '2026-01-01'");
@@ -141,7 +150,10 @@ async fn hired_again_in_the_same_row() {
     let employee = world.employee(&email("ada")).await.unwrap();
     let name = employee["metadata"]["name"].as_str().unwrap();
     let employee = world.has_grant(&operator, name, "engineering", "Granted").await;
-    assert!(record(&employee, "engineering")["releasedAt"].is_null(), "the old end is forgotten");
+    assert!(
+        record(&employee, "engineering")["releasedAt"].is_null(),
+        "the old end is forgotten"
+    );
 }
 
 /// I8: what two policies give goes only with the last of them. Without any HR system: the people here are written by
@@ -165,7 +177,9 @@ async fn access_that_two_policies_give() {
     world
         .eventually(&operator, "the record names both", async || {
             let grantors = record(&world.get("Employee", "ada").await, "engineering")["grantors"].to_string();
-            (grantors == r#"["engineering","platform"]"#).then_some(()).ok_or(grantors)
+            (grantors == r#"["engineering","platform"]"#)
+                .then_some(())
+                .ok_or(grantors)
         })
         .await;
     world.kubectl(&["delete", "provpol", "engineering"]).await;
@@ -173,7 +187,10 @@ async fn access_that_two_policies_give() {
     world.has_grant(&operator, "sam", "engineering", "Revoked").await;
     world.quiet(QUIET).await;
     let employee = world.get("Employee", "ada").await;
-    assert_eq!(record(&employee, "engineering")["grantors"].to_string(), r#"["platform"]"#);
+    assert_eq!(
+        record(&employee, "engineering")["grantors"].to_string(),
+        r#"["platform"]"#
+    );
     world.kubectl(&["delete", "provpol", "platform"]).await;
     world.has_members(&operator, "Engineering", &[]).await;
     world.has_members(&operator, "Everyone", &["ada", "sam"]).await;
@@ -193,7 +210,9 @@ async fn paused() {
     world.quiet(QUIET).await;
     world.script.as_ref().unwrap().reset();
 
-    world.kubectl(&["annotate", "employee", "ada", "rollcall.dev/paused=yes"]).await;
+    world
+        .kubectl(&["annotate", "employee", "ada", "rollcall.dev/paused=yes"])
+        .await;
     world
         .apply(&person_with(
             "ada",
@@ -202,14 +221,18 @@ async fn paused() {
         .await;
     world.quiet(QUIET).await;
     assert_eq!(world.changes(), Vec::<String>::new());
-    world.kubectl(&["annotate", "employee", "ada", "rollcall.dev/paused-"]).await;
+    world
+        .kubectl(&["annotate", "employee", "ada", "rollcall.dev/paused-"])
+        .await;
     has_account(&world, &operator, "ada", Some(false)).await;
     world.has_members(&operator, "Everyone", &["sam"]).await;
     world.has_members(&operator, "Engineering", &[]).await;
     world.quiet(QUIET).await;
     world.script.as_ref().unwrap().reset();
 
-    world.kubectl(&["annotate", "tsys", "directory", "rollcall.dev/paused=yes"]).await;
+    world
+        .kubectl(&["annotate", "tsys", "directory", "rollcall.dev/paused=yes"])
+        .await;
     world
         .says(
             &operator,
@@ -223,7 +246,9 @@ async fn paused() {
         .await;
     world.quiet(QUIET).await;
     assert_eq!(world.changes(), Vec::<String>::new());
-    world.kubectl(&["annotate", "tsys", "directory", "rollcall.dev/paused-"]).await;
+    world
+        .kubectl(&["annotate", "tsys", "directory", "rollcall.dev/paused-"])
+        .await;
     world.has_members(&operator, "Engineering", &["sam"]).await;
     world.has_members(&operator, "Sales", &["eve"]).await;
     world.has_members(&operator, "Everyone", &["eve", "sam"]).await;

@@ -90,7 +90,7 @@ pub async fn reconcile(
 
     // 6. Hand over what the acknowledged record means (memory).
     if frozen {
-        context.desks.withdraw(&namespace, &name);
+        context.desks.withdraw(&namespace, &name, &sight.outcomes);
     } else {
         context
             .desks

@@ -47,7 +47,7 @@ impl Writer {
             (AccountAction::Create, _) => return self.create(connection, facts, digest, job.tries).await,
             // The account was being made when it was ended.
             (_, "") => match connection.call().await.find_account(facts).await? {
-                Found::One(account) if account.external_id.as_deref() == Some(&facts.external_id) => account.id,
+                Found::One(account) if may_be_ours(&account, facts) => account.id,
                 _ => return Ok(done("", None)),
             },
             (_, id) => id.to_owned(),
@@ -101,7 +101,7 @@ impl Writer {
         tries: u32,
     ) -> Result<Outcome, TargetError> {
         let ours = |found: Found<Account>| match found {
-            Found::One(account) if account.external_id.as_deref() == Some(&facts.external_id) => Some(Ok(account.id)),
+            Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account.id)),
             Found::One(_) => Some(Err(
                 "has an account of that user name that Rollcall did not make".to_owned()
             )),
@@ -109,7 +109,7 @@ impl Writer {
             Found::None => None,
         };
         // The look-up that led to this intent was made by this process a moment ago, or not at all.
-        let fresh = tries == 0 && self.saw_absent(&facts.external_id);
+        let fresh = tries == 0 && self.forget_absence(&facts.external_id);
         if !fresh && let Some(found) = ours(connection.call().await.find_account(facts).await?) {
             return Ok(created(found, digest));
         }
@@ -125,12 +125,15 @@ impl Writer {
         }
     }
 
-    fn saw_absent(&self, external_id: &str) -> bool {
-        let state = self.desk.state.lock();
-        state
+    /// Whether the account was looked for and not found. What was seen no longer counts once a creation may be sent:
+    /// however that ends, the next one begins with a look.
+    fn forget_absence(&self, external_id: &str) -> bool {
+        let mut state = self.desk.state.lock();
+        let known = state
             .people
-            .values()
-            .any(|known| known.facts.external_id == external_id && known.sight == AccountSight::Absent)
+            .values_mut()
+            .find(|known| known.facts.external_id == external_id);
+        known.is_some_and(|known| std::mem::take(&mut known.sight) == AccountSight::Absent)
     }
 
     /// Looks accounts up. Returns how many.
@@ -216,4 +219,10 @@ fn settle(result: Result<Outcome, TargetError>) -> Result<Outcome, Halt> {
         Err(error @ TargetError::Gone(_)) => Ok(Outcome::Refused(error.to_string())),
         Err(error) => Ok(Outcome::Retrying(error.to_string())),
     }
+}
+
+/// Whether an account found after a creation was recorded as intended is the one that was then made: nobody else's key
+/// is on it. Some servers take our key and never show it again; absence was seen before the intent was recorded.
+pub(super) fn may_be_ours(account: &Account, facts: &AccountFacts) -> bool {
+    account.external_id.as_deref().is_none_or(|id| id == facts.external_id)
 }

@@ -1,5 +1,6 @@
 //! Taking jobs off a desk and saying what came of them.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -58,6 +59,9 @@ impl Writer {
         let now = Instant::now();
         let mut state = self.desk.state.lock();
         let mut taken = Vec::new();
+        if self.desk.closing.load(Ordering::SeqCst) || !self.context.gate.is_open() {
+            return taken;
+        }
         for (name, known) in &mut state.people {
             let made = known.account_id.is_some() || !known.jobs.contains_key(&IntentKey::Account);
             for job in known.jobs.values_mut() {
@@ -94,7 +98,8 @@ impl Writer {
             return;
         };
         if let (Intent::Account { .. }, Outcome::Done { account_id, .. }) = (&job.intent, &outcome) {
-            known.account_id = Some(account_id.clone());
+            let usable = !job.intent.is_loss() && !account_id.is_empty();
+            known.account_id = usable.then(|| account_id.clone());
             known.sight = AccountSight::Unseen;
         }
         let news = match &outcome {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use super::accounts::may_be_ours;
 use super::jobs::Task;
 use super::{Connection, Halt, Writer, is_whole};
 use crate::api::entitlement::RemoteObject;
@@ -136,7 +137,7 @@ impl Writer {
             return Ok(known);
         }
         Ok(match connection.call().await.find_account(facts).await? {
-            Found::One(account) if account.external_id.as_deref() == Some(&facts.external_id) => Some(account.id),
+            Found::One(account) if may_be_ours(&account, facts) => Some(account.id),
             _ => None,
         })
     }

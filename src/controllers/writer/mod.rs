@@ -8,6 +8,7 @@ mod objects;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -28,6 +29,10 @@ const CONCURRENCY: usize = 4;
 const ROUND: usize = 32;
 /// How long a grant waits for others to the same object while accounts are still being made.
 const LINGER: Duration = Duration::from_secs(2);
+/// The longest pause before a target that cannot be used is tried again.
+const HALT_MAX: Duration = Duration::from_secs(30);
+/// The longest that a target's Retry-After is believed.
+const THROTTLED_MAX: Duration = Duration::from_secs(3_600);
 /// How long until something refused for good is tried again.
 const REFUSED_AGAIN: Duration = Duration::from_secs(600);
 /// How long until an entitlement whose object was not found is looked for again.
@@ -60,13 +65,20 @@ pub async fn run(context: Arc<Context>, desk: Arc<Desk>) {
         halts: 0,
         next_resync: Instant::now(),
     };
-    loop {
-        let wait = writer.round().await;
+    while !writer.desk.closing.load(Ordering::SeqCst) {
+        let pause = writer.round().await;
         tokio::select! {
-            () = writer.desk.news.notified() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = writer.desk.news.notified(), if pause.ends_with_news => {}
+            () = writer.desk.closed.notified() => {}
+            () = tokio::time::sleep(pause.length) => {}
         }
     }
+}
+
+/// What a writer does between rounds.
+struct Pause {
+    length: Duration,
+    ends_with_news: bool,
 }
 
 struct Writer {
@@ -78,30 +90,43 @@ struct Writer {
 }
 
 impl Writer {
-    /// Does what is due. Returns how long there is nothing to do, news aside.
-    async fn round(&mut self) -> Duration {
+    /// Does what is due.
+    async fn round(&mut self) -> Pause {
+        let until_news = |length| Pause {
+            length,
+            ends_with_news: true,
+        };
         let Some(spec) = self.settings() else {
-            return Duration::from_secs(60);
+            return until_news(Duration::from_secs(60));
         };
         if !self.context.gate.is_open() || spec.annotations().contains_key(PAUSED_ANNOTATION) {
-            return Duration::from_secs(1);
+            return Pause {
+                length: Duration::from_secs(1),
+                ends_with_news: false,
+            };
         }
         match self.work(&spec).await {
             Ok(()) => {
                 self.halts = 0;
-                self.next_due()
+                until_news(self.next_due())
             }
             Err(Halt(error)) => {
-                self.connection = None;
-                self.say(&error);
                 let wait = match &error {
-                    TargetError::Throttled(Some(wait)) => *wait,
-                    _ => backoff(self.halts),
+                    // It answers, and says when; nothing is wrong with the way to it.
+                    TargetError::Throttled(Some(wait)) => (*wait).min(THROTTLED_MAX),
+                    TargetError::Throttled(None) => backoff(self.halts).min(HALT_MAX),
+                    _ => {
+                        self.connection = None;
+                        self.say(&error);
+                        backoff(self.halts).min(HALT_MAX)
+                    }
                 };
                 self.halts += 1;
-                // News does not make a target that is down answer any sooner.
-                tokio::time::sleep(wait).await;
-                Duration::ZERO
+                // News does not make a target that is down answer any sooner, but a person may have mended it.
+                Pause {
+                    length: wait,
+                    ends_with_news: false,
+                }
             }
         }
     }
