@@ -126,18 +126,11 @@ impl Stage {
         Ok(operator)
     }
 
-    /// When the first member was seen in any group of the directory.
-    pub async fn first_grant(&self) -> Result<Instant> {
-        loop {
-            let groups = self.directory.groups().await?;
-            let filled = groups
-                .iter()
-                .any(|group| group["members"].as_array().is_some_and(|members| !members.is_empty()));
-            if filled {
-                return Ok(Instant::now());
-            }
-            tokio::time::sleep(POLL).await;
-        }
+    /// Whether any group of the directory has a member.
+    pub async fn somebody_is_member(&self) -> Result<bool> {
+        let groups = self.directory.groups().await?;
+        let members = |group: &serde_json::Value| group["members"].as_array().map_or(0, Vec::len);
+        Ok(groups.iter().any(|group| members(group) > 0))
     }
 
     fn api<K>(&self) -> Api<K>

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use rollcall::api::conditions::{CHANGES_HELD, SOURCE_TRUSTED};
+use rollcall::api::employee::Cause;
 use rollcall_support::merge::{NewHire, Person};
 use rollcall_support::operator::Operator;
 
@@ -86,7 +87,7 @@ impl<'a> Story<'a> {
             "directory   {}  scim2-server, four empty groups",
             stage.directory.base_url()
         ));
-        println!();
+        style.pause();
         style.say("Install the kinds and what the operator may do; then a tenant, its credentials, and what it wants:");
         shell
             .show(
@@ -129,18 +130,22 @@ impl<'a> Story<'a> {
                 Err(format!("{count} of {people}"))
             })
         });
-        let (_, granted) = tokio::try_join!(mirrored, stage.first_grant())?;
+        let granted = until(operator, "somebody is a member of a group", async || {
+            let granted = stage.somebody_is_member().await?;
+            Ok(granted
+                .then(Instant::now)
+                .ok_or_else(|| "every group is empty".to_owned()))
+        });
+        let (_, granted) = tokio::try_join!(mirrored, granted)?;
         stage.shell.show("kubectl get hris", 3).await?;
-        stage
-            .shell
-            .show("kubectl get employees -o wide | cut -c 1-150 | head -n 5", 5)
-            .await?;
+        stage.shell.show("kubectl get employees | head -n 5", 5).await?;
         style.say("Facts flow one way, from the HR system to Employee.spec; nobody but Rollcall can write there.");
         style.checked(&format!("{people} people in the HR system, {people} Employees."));
         self.granted = Some(granted);
 
         style.heading("2. First grants");
         let held = self.settled("everybody holds what the policies give").await?;
+        self.counted(&held).await?;
         let accounts = stage.directory.users().await?.len();
         stage.shell.show("kubectl get provpol,ent,tsys", 20).await?;
         style.say(
@@ -158,6 +163,44 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
+    /// Waits until the policies' own figures are those that were read back at the targets.
+    async fn counted(&self, held: &Held) -> Result<()> {
+        let figures = [
+            ("everyone", held.group("Everyone").len()),
+            ("engineering", held.group("Engineering").len()),
+            ("sales", held.group("Sales").len()),
+            ("managers", held.group("Managers").len()),
+            ("platform", held.viewers.len()),
+        ];
+        until(self.running()?, "the policies' figures", async || {
+            for (name, count) in figures {
+                let granted = self.stage.policy(name).await?.status.unwrap_or_default().granted;
+                if granted as usize != count {
+                    return Ok(Err(format!("{name} says {granted}, the targets {count}")));
+                }
+            }
+            Ok(Ok(()))
+        })
+        .await
+    }
+
+    /// Fails unless the record of what a person lost last at a target names this cause.
+    async fn lost_by(&self, email: &str, entitlement: &str, cause: Cause) -> Result<()> {
+        let employees = self.stage.employees().await?;
+        let employee = employees
+            .into_iter()
+            .find(|employee| employee.spec.work_email.as_deref() == Some(email));
+        let records = employee
+            .and_then(|employee| employee.status)
+            .unwrap_or_default()
+            .entitlements;
+        let record = records.iter().find(|record| record.entitlement == entitlement);
+        if record.is_some_and(|record| record.cause == Some(cause)) {
+            return Ok(());
+        }
+        Err(format!("{email} should have lost {entitlement} by {cause:?}, but the record says: {record:?}").into())
+    }
+
     async fn can_list_pods(&self, who: &str, expected: bool) -> Result<()> {
         let said = self
             .stage
@@ -171,7 +214,7 @@ impl<'a> Story<'a> {
     }
 
     async fn show_person(&self, email: &str) -> Result<()> {
-        let line = format!("kubectl get emp -o wide --field-selector spec.workEmail={email} | cut -c 1-150");
+        let line = format!("kubectl get emp --field-selector spec.workEmail={email}");
         self.stage.shell.show(&line, 2).await?;
         Ok(())
     }
@@ -212,6 +255,7 @@ impl<'a> Story<'a> {
         );
         stage.shell.show(&line, 6).await?;
         self.can_list_pods(email, false).await?;
+        self.lost_by(email, "engineering", Cause::AttributeChange).await?;
         style.say(
             "What the old department gave went, what the new one gives came, and what both give was never touched. It went \
              because of facts that changed in a sync that can be believed.",
@@ -249,8 +293,10 @@ impl<'a> Story<'a> {
                 3,
             )
             .await?;
+        stage.held().await?.is(&stage.due(self.rules)?)?;
         style.say("In mode Plan a policy only says what it would do, and to whom.");
         style.checked(&format!("{due} people would gain it, and the group is still empty."));
+        style.pause();
         stage
             .shell
             .show(
@@ -285,15 +331,15 @@ impl<'a> Story<'a> {
             .group("Engineering")
             .difference(after.group("Engineering"))
             .count();
-        until(self.running()?, "the losses are held", async || {
+        let budget = until(self.running()?, "the losses are held", async || {
             let status = stage.target("directory").await?.status.unwrap_or_default();
             let says = status
                 .conditions
                 .iter()
                 .any(|condition| condition.type_ == CHANGES_HELD && condition.status == "True");
-            let people = status.held.map_or(0, |held| held.people as usize);
+            let (people, budget) = status.held.map_or((0, 0), |held| (held.people as usize, held.budget));
             Ok(if says && people == losers {
-                Ok(())
+                Ok(budget)
             } else {
                 Err(format!("{people} people are held, {losers} should be"))
             })
@@ -309,10 +355,10 @@ impl<'a> Story<'a> {
             .await?;
         let now = stage.held().await?;
         now.is(&before)?;
-        style.say(
-            "So many losses at once are more often a mistake than a wish, and the budget of this target is five people. \
-             Nothing was taken: undo the edit and all is as before, or let exactly these go:",
-        );
+        style.say(&format!(
+            "So many losses at once are more often a mistake than a wish, and the budget of this target is {budget} people. \
+             Nothing was taken: undo the edit and all is as before, or let exactly these go:"
+        ));
         style.checked(&format!(
             "{losers} people would lose the group; {}, as before.",
             now.figures()
@@ -357,6 +403,7 @@ impl<'a> Story<'a> {
         let took = seconds(began.elapsed());
         self.show_person(&email).await?;
         self.can_list_pods(&email, false).await?;
+        self.lost_by(&email, "everyone", Cause::Termination).await?;
         let audit = "grep deactivateAccount $AUDIT_LOG | tail -n 1 | fold -w 110";
         stage.shell.show(audit, 5).await?;
         style.say(

@@ -55,8 +55,13 @@ impl Style {
         println!("{line}");
     }
 
+    /// Space between two halves of a step.
+    pub fn pause(self) {
+        println!();
+    }
+
     /// Something that was checked where it counts.
     pub fn checked(self, text: &str) {
-        println!("{} {text}\n", self.paint("32", "checked:"));
+        println!("{} {text}", self.paint("32", "checked:"));
     }
 }

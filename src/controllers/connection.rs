@@ -237,7 +237,9 @@ async fn write(context: &Arc<Context>, namespace: &str, diff: Diff) -> Option<St
     // An Employee that cannot be decoded is there all the same, and says so by itself.
     let broken: BTreeSet<String> = {
         let index = context.index.read();
-        let broken = index.namespace(namespace).map(|content| content.broken_employees.keys().cloned().collect());
+        let broken = index
+            .namespace(namespace)
+            .map(|content| content.broken_employees.keys().cloned().collect());
         broken.unwrap_or_default()
     };
     let creates = diff.creates.into_iter().filter(|(name, _)| !broken.contains(name));

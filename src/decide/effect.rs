@@ -193,7 +193,11 @@ pub fn subject_name(subject: &Subject, facts: &EmployeeSpec) -> Option<String> {
         SubjectAttribute::EmployeeNumber => &facts.employee_number,
     };
     // Names that begin with `system:` are the cluster's own, and no HR record makes a person one of them.
-    let name = format!("{}{}", subject.prefix, attribute.as_ref().filter(|value| !value.is_empty())?);
+    let name = format!(
+        "{}{}",
+        subject.prefix,
+        attribute.as_ref().filter(|value| !value.is_empty())?
+    );
     (!name.starts_with("system:")).then_some(name)
 }
 
@@ -273,12 +277,21 @@ mod tests {
             let prefix = prefix.to_owned();
             subject_name(&Subject { from, prefix }, &facts)
         };
-        assert_eq!(name(SubjectAttribute::WorkEmail, "", "ada").as_deref(), Some("ada@x.io"));
-        assert_eq!(name(SubjectAttribute::Username, "oidc:", "ada").as_deref(), Some("oidc:ada"));
+        assert_eq!(
+            name(SubjectAttribute::WorkEmail, "", "ada").as_deref(),
+            Some("ada@x.io")
+        );
+        assert_eq!(
+            name(SubjectAttribute::Username, "oidc:", "ada").as_deref(),
+            Some("oidc:ada")
+        );
         assert_eq!(name(SubjectAttribute::EmployeeNumber, "", "ada"), None);
         assert_eq!(name(SubjectAttribute::Username, "oidc:", ""), None);
         assert_eq!(name(SubjectAttribute::Username, "", "system:admin"), None);
         assert_eq!(name(SubjectAttribute::Username, "sys", "tem:masters"), None);
-        assert_eq!(name(SubjectAttribute::Username, "oidc:", "system:admin").as_deref(), Some("oidc:system:admin"));
+        assert_eq!(
+            name(SubjectAttribute::Username, "oidc:", "system:admin").as_deref(),
+            Some("oidc:system:admin")
+        );
     }
 }
