@@ -165,6 +165,11 @@ fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: C
     if change == Change::None || !context.index.read().is_synced() {
         return;
     }
+    // A connection's own change is the heartbeat of its syncs. Nobody is judged by it, and where syncs are more frequent
+    // than the settling time is long, the namespace would never settle.
+    if change == Change::Own && kind == Kind::HRISConnection {
+        return;
+    }
     context.releaser.mark(namespace);
     if change == Change::Own {
         return;
