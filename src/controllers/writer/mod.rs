@@ -6,12 +6,10 @@ mod jobs;
 mod memberships;
 mod objects;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use kube::ResourceExt;
 
 use super::connect;
@@ -44,16 +42,7 @@ struct Halt(TargetError);
 /// A target that can be called, and the settings that it was made with.
 struct Connection {
     target: Arc<dyn Target>,
-    limiter: DefaultDirectRateLimiter,
     generation: Option<i64>,
-}
-
-impl Connection {
-    /// Waits until the rate limit lets one more call through.
-    async fn call(&self) -> &dyn Target {
-        self.limiter.until_ready().await;
-        self.target.as_ref()
-    }
 }
 
 /// Works for one target until the process ends or the target goes.
@@ -177,16 +166,11 @@ impl Writer {
         let target = connect::connect(&self.context, &self.desk.namespace, spec)
             .await
             .map_err(Halt)?;
-        let per_minute = NonZeroU32::new(spec.spec.rate_limit.requests_per_minute).unwrap_or(NonZeroU32::MIN);
-        // A tenth of a minute's worth may go at once.
-        let burst = NonZeroU32::new(per_minute.get() / 10).unwrap_or(NonZeroU32::MIN);
-        let limiter = RateLimiter::direct(Quota::per_minute(per_minute).allow_burst(burst));
         let connection = Connection {
             target,
-            limiter,
             generation: spec.metadata.generation,
         };
-        let capabilities = connection.call().await.capabilities().await.map_err(Halt)?;
+        let capabilities = connection.target.capabilities().await.map_err(Halt)?;
         {
             let mut state = self.desk.state.lock();
             state.health.capabilities = Some(capabilities);
