@@ -5,6 +5,7 @@
 //! past noon UTC, when Berlin, UTC and UTC-12 have the same date; the edges of days have their own tests.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -853,7 +854,7 @@ impl Company {
                             format!("p{number}") == *name && (rule.fate == Fate::Broken || Some(rule.priority) >= top)
                         });
                         if outranks && verdict.undecided_grantors.contains(name) && !grantors.contains(name) {
-                            limit = record.unwrap().limit.to_owned();
+                            record.unwrap().limit.clone_into(&mut limit);
                         }
                     }
                     let grantors = grantors.into_iter().collect();
