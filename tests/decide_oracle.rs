@@ -993,7 +993,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(160))]
+    #![proptest_config(config(128))]
 
     /// Semantics 1 to 6, all at once: what is desired, by whom, with what, and what is undecided.
     #[test]
@@ -1088,7 +1088,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(640))]
+    #![proptest_config(config(400))]
 
     /// I1 and semantics 3: nulls, unreadable policies and vanished entitlements take nothing, lower nothing, give nothing.
     #[test]
