@@ -20,8 +20,7 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         what,
     };
     let mut losses = Vec::new();
-    let mut kept_targets: BTreeSet<&str> = resolution.desired.keys().map(|key| key.target.as_str()).collect();
-    kept_targets.extend(resolution.undecided.keys().map(|key| key.target.as_str()));
+    let mut kept_targets: BTreeSet<&str> = BTreeSet::new();
 
     for record in &person.status.entitlements {
         if !is_lost(namespace, person, resolution, record) {
@@ -51,7 +50,7 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         );
         let end = account_end(namespace, resolution, &record.target);
         let wanted = resolution.ending.is_none()
-            && (kept_targets.contains(record.target.as_str()) || !resolution.undecided_grantors.is_empty());
+            && (kept_targets.contains(record.target.as_str()) || may_need_account(resolution, &record.target));
         if live && !wanted && end.is_some_and(|end| end.action != AccountAction::Keep) {
             let member = losses
                 .iter()
@@ -66,6 +65,12 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         }
     }
     losses
+}
+
+/// Whether something that policies give, or may give for all that can be told, needs the account at `target`.
+pub fn may_need_account(resolution: &Resolution, target: &str) -> bool {
+    let mut keys = resolution.desired.keys().chain(resolution.undecided.keys());
+    keys.any(|key| key.target == target) || !resolution.undecided_grantors.is_empty()
 }
 
 /// Whether a record speaks of something that the person may hold and should not.

@@ -13,7 +13,7 @@ use self::summary::{count, next_transition, set_conditions};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Loss, LossId, Lost, Verdict};
 use super::index::{Namespace, Person};
-use super::losses::{account_end, losses};
+use super::losses::{account_end, losses, may_need_account};
 use super::record::{absorb_account, absorb_grant, lose_account, lose_grant};
 use super::resolve::Resolution;
 use crate::api::employee::{
@@ -210,7 +210,12 @@ impl Planner<'_> {
             let Some(end) = account_end(self.namespace, self.resolution, target) else {
                 continue;
             };
+            record.scheduled_at = None;
             if record.state != AccountState::Deactivated || end.action != AccountAction::Delete {
+                continue;
+            }
+            // What cannot be told takes nothing, and this cannot be given back.
+            if may_need_account(self.resolution, target) {
                 continue;
             }
             let Some(released) = &record.released_at else { continue };
@@ -221,7 +226,6 @@ impl Planner<'_> {
             };
             if at <= self.now {
                 record.state = AccountState::Deleting;
-                record.scheduled_at = None;
             } else {
                 record.scheduled_at = Some(Time(at));
             }
@@ -244,7 +248,7 @@ impl Planner<'_> {
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
         status.counts = Some(count(&status.entitlements));
-        status.next_transition = next_transition(self.resolution, &status.accounts);
+        status.next_transition = next_transition(self.resolution, &status.accounts, now);
         set_conditions(&mut status, self.resolution, self.person, now);
         self.next.empty = status
             .entitlements
