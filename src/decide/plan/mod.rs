@@ -245,15 +245,17 @@ impl Planner<'_> {
             conditions: self.person.status.conditions.clone(),
             ..EmployeeStatus::default()
         };
+        let left = losses(self.namespace, &self.as_recorded(), self.resolution);
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
         status.counts = Some(count(&status.entitlements));
         status.next_transition = next_transition(self.resolution, &status.accounts, now);
         set_conditions(&mut status, self.resolution, self.person, now);
-        self.next.empty = status
-            .entitlements
-            .iter()
-            .all(|record| matches!(record.state, GrantState::Pending | GrantState::Revoked))
+        self.next.empty = left.is_empty()
+            && status
+                .entitlements
+                .iter()
+                .all(|record| matches!(record.state, GrantState::Pending | GrantState::Revoked))
             && !status
                 .accounts
                 .iter()
