@@ -78,11 +78,21 @@ fn is_lost(namespace: &Namespace, person: &Person, resolution: &Resolution, reco
     let live = match record.state {
         GrantState::Pending | GrantState::Revoking | GrantState::Revoked => false,
         // The target refused it, so there is nothing to lose; but an exit leaves nothing to chance.
-        GrantState::Failed => resolution.ending.is_some(),
+        GrantState::Failed => resolution.ending.is_some() || record.granted_at.is_some(),
         _ => true,
     };
-    if !live || resolution.ending.is_some() {
-        return live;
+    live && is_unwanted(namespace, person, resolution, record)
+}
+
+/// Whether the person should not have what the record speaks of, whatever its state.
+pub fn is_unwanted(
+    namespace: &Namespace,
+    person: &Person,
+    resolution: &Resolution,
+    record: &EntitlementRecord,
+) -> bool {
+    if resolution.ending.is_some() {
+        return true;
     }
     let key = RemoteKey::of(record);
     if resolution.desired.contains_key(&key) {
@@ -99,7 +109,8 @@ fn is_lost(namespace: &Namespace, person: &Person, resolution: &Resolution, reco
             .any(|grantor| resolution.undecided_grantors.contains_key(grantor))
 }
 
-fn cause(namespace: &Namespace, resolution: &Resolution, record: &EntitlementRecord) -> Cause {
+/// Why what the record speaks of is lost.
+pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &EntitlementRecord) -> Cause {
     if let Some(cause) = resolution.ending {
         return cause;
     }

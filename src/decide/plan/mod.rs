@@ -13,7 +13,7 @@ use self::summary::{count, next_transition, set_conditions};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Loss, LossId, Lost, Verdict};
 use super::index::{Namespace, Person};
-use super::losses::{account_end, losses, may_need_account};
+use super::losses::{account_end, cause, is_unwanted, losses, may_need_account};
 use super::record::{absorb_account, absorb_grant, lose_account, lose_grant};
 use super::resolve::Resolution;
 use crate::api::employee::{
@@ -167,15 +167,31 @@ impl Planner<'_> {
                 }
             }
         }
-        // Nothing was sent for these.
+        // Nothing was sent for what is pending.
         let wanted = |key: &RemoteKey| {
             self.resolution.ending.is_none()
                 && (self.resolution.desired.contains_key(key) || self.resolution.undecided.contains_key(key))
         };
         if self.resolution.frozen.is_none() {
-            self.grants.retain(|(key, _), record| {
-                !matches!(record.state, GrantState::Pending | GrantState::Failed) || wanted(key)
-            });
+            self.grants
+                .retain(|(key, _), record| record.state != GrantState::Pending || wanted(key));
+            self.take_back_what_failed();
+        }
+    }
+
+    /// What was refused may have been done by a try before. It was never seen there, so that no budget counts it; but it
+    /// stays on record until it was read back and not there.
+    fn take_back_what_failed(&mut self) {
+        for record in self.grants.values_mut() {
+            if record.state == GrantState::Failed
+                && record.granted_at.is_none()
+                && is_unwanted(self.namespace, self.person, self.resolution, record)
+            {
+                record.state = GrantState::Revoking;
+                record.cause = Some(cause(self.namespace, self.resolution, record));
+                "was refused, and is no longer wanted: taken back, should it be there all the same"
+                    .clone_into(&mut record.reason);
+            }
         }
     }
 
