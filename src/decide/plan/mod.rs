@@ -167,14 +167,21 @@ impl Planner<'_> {
                 }
             }
         }
-        // Nothing was sent for what is pending.
+        // Nothing was sent for what is pending; but what was let go before it was wanted again still counts.
         let wanted = |key: &RemoteKey| {
             self.resolution.ending.is_none()
                 && (self.resolution.desired.contains_key(key) || self.resolution.undecided.contains_key(key))
         };
         if self.resolution.frozen.is_none() {
-            self.grants
-                .retain(|(key, _), record| record.state != GrantState::Pending || wanted(key));
+            self.grants.retain(|(key, _), record| {
+                let forgotten = record.state == GrantState::Pending && !wanted(key);
+                if forgotten && record.release == Some(Release::Budget) {
+                    record.state = GrantState::Revoked;
+                    record.revoked_at.clone_from(&record.released_at);
+                    record.reason.clear();
+                }
+                !forgotten || record.state == GrantState::Revoked
+            });
             self.take_back_what_failed();
         }
     }
@@ -280,3 +287,6 @@ impl Planner<'_> {
         self.next
     }
 }
+
+#[cfg(test)]
+mod tests;
