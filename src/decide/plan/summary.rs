@@ -48,6 +48,8 @@ pub(super) fn next_transition(
 /// Says what keeps the record from being decided.
 pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolution, person: &Person, now: Timestamp) {
     let generation = person.generation;
+    // Said of an Employee that could not be read; this one was.
+    conditions::clear(&mut status.conditions, conditions::READY);
     match &resolution.status_unknown {
         Some(reason) => {
             let fact = Fact::yes(conditions::STATUS_UNKNOWN, "Unreadable", reason.clone());
