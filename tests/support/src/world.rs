@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::Value;
 
 use crate::control_plane::{ControlPlane, Namespace};
@@ -62,6 +63,8 @@ pub struct WorldOptions {
     pub sync_interval: String,
     /// Counts requests and kills; none by default. Requests to the API server and to SCIM go through it.
     pub script: Option<Script>,
+    /// How long the operator waits for further changes before it judges losses together.
+    pub settle_milliseconds: u32,
     /// More arguments for `rollcall run`.
     pub args: Vec<String>,
 }
@@ -78,6 +81,7 @@ impl WorldOptions {
                 .to_vec(),
             sync_interval: "1s".to_owned(),
             script: None,
+            settle_milliseconds: 500,
             args: Vec::new(),
         }
     }
@@ -155,7 +159,7 @@ impl World {
             "--log",
             "info,rollcall=debug,kube=warn",
             "--settle-milliseconds",
-            "500",
+            &options.settle_milliseconds.to_string(),
             "--health-address",
             &format!("127.0.0.1:{}", health.port()),
             "--audit-log",
@@ -382,19 +386,11 @@ spec:
 
     /// Has the Lease taken over at once after a kill, as it else is when it has run out.
     pub async fn free_lease(&self) {
-        let args = [
-            "delete",
-            "lease",
-            &self.namespace,
-            "-n",
-            OPERATOR.0,
-            "--ignore-not-found",
-            "--wait=false",
-        ];
-        self.plane
-            .kubectl(&args)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), OPERATOR.0);
+        match leases.delete(&self.namespace, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            other => drop(other.expect("the Lease can be deleted")),
+        }
     }
 
     /// The audit lines so far.

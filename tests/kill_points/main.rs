@@ -1,0 +1,227 @@
+//! Is it safe to kill the operator at any moment?
+//!
+//! The operator is killed (SIGKILL) before and after every single request that a hire, a transfer and a leave make it
+//! send to the API server and to the directory, and started again. Each time: what is at the targets right after the
+//! kill has a record that explains it (I3); in the end everything is exactly as it should be, with one account per
+//! person that was created once (I4); nobody else lost anything, and nothing was taken without a record (I1); and then
+//! nothing is written any more (I7).
+
+// A broken set-up may end a test with words that say why.
+#![allow(clippy::expect_used, clippy::panic)]
+
+mod book;
+mod ledger;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use book::{Book, Point};
+use ledger::Ledger;
+use rollcall_support::operator::Operator;
+use rollcall_support::proxy::{Entry, Script};
+use rollcall_support::story::{Chapter, Person, Story, belongs, is_heartbeat, shape, text};
+
+/// Tenants that are worked through side by side.
+const TENANTS: usize = 4;
+/// For so long nothing may be written once everything is as it should be: longer than a sync interval.
+const QUIET: Duration = Duration::from_millis(1_200);
+/// So long it may take to get there, restart included.
+const PATIENCE: Duration = Duration::from_secs(40);
+const POLL: Duration = Duration::from_millis(20);
+
+/// I1, I3, I4, I7, at every request of a hire, a transfer and a leave.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_may_be_killed_before_and_after_every_request() {
+    let started = Instant::now();
+    let book = Book::default();
+    let tenants: Vec<_> = (0..TENANTS)
+        .map(|_| {
+            let book = book.clone();
+            tokio::spawn(async move {
+                while book.is_open() {
+                    Tenant::new().await.live(&book).await;
+                }
+            })
+        })
+        .collect();
+    for tenant in tenants {
+        tenant.await.expect("a tenant lives through it");
+    }
+    eprintln!("{book}in {:.0?}", started.elapsed());
+    let violations = book.violations();
+    assert!(violations.is_empty(), "{}", violations.join("\n\n"));
+    let missed = book.missed();
+    assert!(missed.is_empty(), "never killed at: {missed:#?}");
+}
+
+/// A tenant, its operator, and how often each person's account was created.
+struct Tenant {
+    story: Story,
+    script: Script,
+    operator: Operator,
+    created: BTreeMap<String, usize>,
+}
+
+impl Tenant {
+    async fn new() -> Self {
+        let script = Script::new(belongs);
+        let args = ["--lease-seconds", "5"];
+        let story = Story::new(env!("CARGO_BIN_EXE_rollcall"), Some(script.clone()), &args).await;
+        let operator = story.world.start().await;
+        let mut tenant = Self {
+            story,
+            script,
+            operator,
+            created: BTreeMap::new(),
+        };
+        if let Err(wrongs) = tenant.settle().await {
+            panic!(
+                "the tenant never was as it should be: {wrongs:#?}\n{}",
+                tenant.operator.logs()
+            );
+        }
+        tenant
+    }
+
+    /// Person after person, a kill in each chapter, until every point was tried or something went wrong, after which
+    /// this tenant's state proves nothing.
+    async fn live(mut self, book: &Book) {
+        while book.is_open() {
+            let mut person = self.story.newcomer();
+            for chapter in Chapter::ALL {
+                let point = book.next(chapter);
+                let started = Instant::now();
+                let wrongs = self.chapter(book, chapter, point, &mut person).await;
+                let fired = self.script.fired().map(|fired| fired.entry.to_string());
+                eprintln!(
+                    "{:>5.1} s  {chapter:8} {}",
+                    started.elapsed().as_secs_f32(),
+                    fired.map_or_else(|| "not killed".to_owned(), |entry| format!("{:?} {entry}", point.map(|point| point.when)))
+                );
+                if !wrongs.is_empty() {
+                    let at = point.map_or_else(|| "without a kill".to_owned(), |point| point.to_string());
+                    let log: Vec<String> = self.script.log().iter().map(ToString::to_string).collect();
+                    let last = rollcall_support::process::tail(self.operator.log(), 15);
+                    book.violated(format!(
+                        "{chapter} of {}, {at}:\n  {}\nrequests:\n  {}\nthe log ends:\n{last}",
+                        person.email,
+                        wrongs.join("\n  "),
+                        log.join("\n  ")
+                    ));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Lives through one chapter, with a kill at `point`. What is wrong.
+    async fn chapter(
+        &mut self,
+        book: &Book,
+        chapter: Chapter,
+        point: Option<Point>,
+        person: &mut Person,
+    ) -> Vec<String> {
+        let before = self.story.look().await;
+        self.script.reset();
+        if let Some(point) = point {
+            let operator = self.operator.clone();
+            self.script.arm(point.number, point.when, move || operator.kill());
+        }
+        self.forget();
+        self.story.tell(chapter, person);
+        let mut settled = self.settle().await;
+        let mut wrongs = Vec::new();
+        if let Some(fired) = self.script.fired() {
+            // What is under way at a server when its client dies is done all the same.
+            let quiet = self.script.wait_quiet(Duration::ZERO, Duration::from_secs(10)).await;
+            quiet.expect("servers answer");
+            wrongs.extend(self.story.look().await.unexplained());
+            book.tried(chapter, &fired);
+            self.restart().await;
+            settled = self.settle().await;
+        } else if let Some(point) = point {
+            self.script.disarm();
+            book.ended(chapter, point);
+        }
+        let log = self.script.log();
+        if point.is_none() || self.script.fired().is_none() {
+            book.seen(chapter, log.iter().map(|entry| shape(&entry.request)));
+        }
+        wrongs.extend(settled.err().unwrap_or_default());
+        wrongs.extend(Ledger::unrecorded(&before, &log, &self.story.look().await));
+        wrongs.extend(self.twice(&log));
+        wrongs
+    }
+
+    fn forget(&self) {
+        for proxy in [&self.story.world.kube_proxy, &self.story.world.scim_proxy] {
+            proxy.as_ref().expect("a script was given").forget();
+        }
+    }
+
+    async fn restart(&self) {
+        self.story.world.free_lease().await;
+        self.forget();
+        self.script.reopen();
+        self.operator.restart().expect("the operator starts again");
+    }
+
+    /// I7: waits until everything is as it should be and nothing was written for a while, a whole sync included; or
+    /// until a kill. What is wrong when patience ends.
+    async fn settle(&mut self) -> Result<(), Vec<String>> {
+        let deadline = Instant::now() + PATIENCE;
+        let fired = self.script.fired().is_some();
+        let mut last = (self.traffic(), Instant::now());
+        let mut wrongs = vec!["I7: requests go on and on".to_owned()];
+        while Instant::now() < deadline {
+            tokio::time::sleep(POLL).await;
+            if !fired && self.script.fired().is_some() {
+                return Ok(());
+            }
+            let (writes, synced) = self.traffic();
+            if writes != last.0.0 || !synced {
+                last = ((writes, synced), Instant::now());
+            } else if last.1.elapsed() >= QUIET {
+                wrongs = self.story.wrongs(&self.story.look().await);
+                if wrongs.is_empty() {
+                    return Ok(());
+                }
+                last.1 = Instant::now();
+            }
+        }
+        Err(wrongs)
+    }
+
+    /// How much has been sent that is no read and neither heartbeat nor Lease, and whether a sync has ended.
+    fn traffic(&self) -> (u64, bool) {
+        let proxy = self.story.world.kube_proxy.as_ref().expect("a script was given");
+        let requests = proxy.requests();
+        let other = requests.iter().filter(|request| {
+            request.method != http::Method::GET
+                && !is_heartbeat(request)
+                && !request.path.starts_with("/apis/coordination.k8s.io/")
+        });
+        (
+            self.script.total() + other.count() as u64,
+            requests.iter().any(is_heartbeat),
+        )
+    }
+
+    /// I4: accounts that were created more than once.
+    fn twice(&mut self, log: &[Entry]) -> Vec<String> {
+        let created = log.iter().filter(|entry| {
+            shape(&entry.request) == "scim POST Users" && entry.status.is_some_and(|status| status.is_success())
+        });
+        let mut found = Vec::new();
+        for entry in created {
+            let body = entry.request.json().unwrap_or_default();
+            let times = self.created.entry(text(&body["externalId"]).to_owned()).or_default();
+            *times += 1;
+            if *times > 1 {
+                found.push(format!("I4: created {times} times: {entry}"));
+            }
+        }
+        found
+    }
+}
