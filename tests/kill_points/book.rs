@@ -1,45 +1,53 @@
 //! Which points were tried, and which are next: shared by all tenants.
+//!
+//! The requests of a chapter go to several servers, so their order varies a little, and a number alone does not say which
+//! one it will be. A point is therefore the nth request of a shape. Chapters without a kill show which there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rollcall_support::proxy::{Fired, When};
-use rollcall_support::story::{Chapter, shape};
+use rollcall_support::proxy::When;
+use rollcall_support::story::Chapter;
 
 /// After so many violations there is enough to look at.
 const ENOUGH: usize = 5;
-const BOTH: [When; 2] = [When::Before, When::After];
+/// How often a point is given out that does not come up: how many status patches the same news takes varies.
+const GIVEN: usize = 3;
 
 /// Where to kill.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
+    /// What the request is, as `shape` says it.
+    pub shape: String,
+    /// The how manyth of these, from 1.
+    pub nth: usize,
     /// Before the request or after its answer.
     pub when: When,
-    /// The number of the request.
-    pub number: u64,
 }
 
 impl Display for Point {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let when = if self.when == When::Before { "before" } else { "after" };
-        write!(f, "killed {when} request {}", self.number)
+        write!(f, "killed {when} {} (no. {})", self.shape, self.nth)
     }
 }
 
-/// One row: a chapter, before or after.
 #[derive(Debug, Default)]
 struct Row {
-    given: u64,
-    end: Option<u64>,
-    tried: u64,
-    shapes: BTreeSet<String>,
+    given: usize,
+    tried: bool,
+}
+
+impl Row {
+    fn is_open(&self) -> bool {
+        !self.tried && self.given < GIVEN
+    }
 }
 
 #[derive(Debug, Default)]
 struct Pages {
-    rows: BTreeMap<(Chapter, bool), Row>,
-    seen: BTreeMap<Chapter, BTreeSet<String>>,
+    rows: BTreeMap<(Chapter, Point), Row>,
     violations: Vec<String>,
 }
 
@@ -55,53 +63,45 @@ impl Book {
     /// Whether any chapter has points left.
     pub fn is_open(&self) -> bool {
         let pages = self.pages();
-        let ended = |chapter, when| {
-            let row = pages.rows.get(&(chapter, when == When::Before));
-            row.is_some_and(|row| row.end.is_some_and(|end| row.given >= end))
-        };
-        let all = Chapter::ALL
-            .into_iter()
-            .flat_map(|chapter| BOTH.map(|when| (chapter, when)));
-        pages.violations.len() < ENOUGH && !all.into_iter().all(|(chapter, when)| ended(chapter, when))
+        let left = pages.rows.is_empty() || pages.rows.values().any(Row::is_open);
+        left && pages.violations.len() < ENOUGH
     }
 
-    /// The next point of a chapter; none where all were tried.
+    /// Whether the chapter was seen before.
+    pub fn knows(&self, chapter: Chapter) -> bool {
+        self.pages().rows.keys().any(|(known, _)| *known == chapter)
+    }
+
+    /// The next point of a chapter; none where all were tried, or where nothing is known of it.
     pub fn next(&self, chapter: Chapter) -> Option<Point> {
         let mut pages = self.pages();
-        let left = BOTH.into_iter().filter_map(|when| {
-            let row = pages.rows.entry((chapter, when == When::Before)).or_default();
-            let number = row.given + 1;
-            row.end
-                .is_none_or(|end| number < end)
-                .then_some(Point { when, number })
-        });
-        let point = left.min_by_key(|point| point.number)?;
-        pages
-            .rows
-            .entry((chapter, point.when == When::Before))
-            .or_default()
-            .given += 1;
-        Some(point)
+        let rows = pages.rows.iter_mut();
+        let mut open: Vec<_> = rows
+            .filter(|((of, _), row)| *of == chapter && row.is_open())
+            .collect();
+        open.sort_by_key(|(_, row)| row.given);
+        let ((_, point), row) = open.into_iter().next()?;
+        row.given += 1;
+        Some(point.clone())
     }
 
     /// The operator was killed at a point.
-    pub fn tried(&self, chapter: Chapter, fired: &Fired) {
-        let mut pages = self.pages();
-        let row = pages.rows.entry((chapter, fired.when == When::Before)).or_default();
-        row.tried += 1;
-        row.shapes.insert(shape(&fired.entry.request));
-    }
-
-    /// The chapter has fewer requests than that.
-    pub fn ended(&self, chapter: Chapter, point: Point) {
-        let mut pages = self.pages();
-        let row = pages.rows.entry((chapter, point.when == When::Before)).or_default();
-        row.end = Some(row.end.map_or(point.number, |end| end.min(point.number)));
+    pub fn tried(&self, chapter: Chapter, point: Point) {
+        self.pages().rows.entry((chapter, point)).or_default().tried = true;
     }
 
     /// What a chapter without a kill sends.
     pub fn seen(&self, chapter: Chapter, shapes: impl Iterator<Item = String>) {
-        self.pages().seen.entry(chapter).or_default().extend(shapes);
+        let mut pages = self.pages();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for shape in shapes {
+            let nth = counts.entry(shape.clone()).or_default();
+            *nth += 1;
+            for when in [When::Before, When::After] {
+                let (shape, nth) = (shape.clone(), *nth);
+                pages.rows.entry((chapter, Point { shape, nth, when })).or_default();
+            }
+        }
     }
 
     /// Something is not as it must be.
@@ -115,38 +115,37 @@ impl Book {
         self.pages().violations.clone()
     }
 
-    /// Requests that a chapter sends and at which the operator was never killed, before or after. The order of requests
-    /// to several servers varies a little, so that numbers alone do not prove that all were hit.
+    /// Kinds of requests at which the operator was never killed.
     pub fn missed(&self) -> Vec<String> {
         let pages = self.pages();
-        let mut missed = Vec::new();
-        for (chapter, seen) in &pages.seen {
-            for when in BOTH {
-                let hit = pages
-                    .rows
-                    .get(&(*chapter, when == When::Before))
-                    .map(|row| row.shapes.clone());
-                let not_hit = seen.difference(&hit.unwrap_or_default()).cloned().collect::<Vec<_>>();
-                missed.extend(not_hit.into_iter().map(|shape| format!("{chapter}, {when:?}: {shape}")));
-            }
-        }
+        let missed = pages
+            .rows
+            .iter()
+            .filter(|((_, point), row)| !row.tried && point.nth == 1);
         missed
+            .map(|((chapter, point), _)| format!("{chapter}: {point}"))
+            .collect()
     }
 }
 
 impl Display for Book {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let pages = self.pages();
-        let tried = |chapter, before| pages.rows.get(&(chapter, before)).map_or(0, |row| row.tried);
+        let tried = |chapter, when| {
+            let rows = pages.rows.iter();
+            rows.filter(|((of, point), row)| (chapter, when) == (*of, point.when) && row.tried)
+                .count()
+        };
         let chapters: Vec<String> = Chapter::ALL
-            .iter()
-            .map(|&chapter| format!("{chapter} {}+{}", tried(chapter, true), tried(chapter, false)))
+            .into_iter()
+            .map(|chapter| format!("{chapter} {}+{}", tried(chapter, When::Before), tried(chapter, When::After)))
             .collect();
-        let total: u64 = pages.rows.values().map(|row| row.tried).sum();
         writeln!(
             f,
-            "kill points (before+after): {}: {total} tried, {} violations",
+            "kill points (before+after): {}: {} tried, {} did not come up again, {} violations",
             chapters.join(", "),
+            pages.rows.values().filter(|row| row.tried).count(),
+            pages.rows.values().filter(|row| !row.tried).count(),
             pages.violations.len()
         )
     }
