@@ -12,7 +12,8 @@ use rollcall_support::story::Chapter;
 
 /// After so many violations there is enough to look at.
 const ENOUGH: usize = 5;
-/// How often a point is given out that does not come up: how many status patches the same news takes varies.
+/// How often a first of its shape is given out until it comes up. The others, whose number varies with how many status
+/// patches the same news takes, are given out once less.
 const GIVEN: usize = 3;
 
 /// Where to kill.
@@ -40,8 +41,8 @@ struct Row {
 }
 
 impl Row {
-    fn is_open(&self) -> bool {
-        !self.tried && self.given < GIVEN
+    fn is_open(&self, point: &Point) -> bool {
+        !self.tried && self.given < GIVEN - usize::from(point.nth > 1)
     }
 }
 
@@ -63,7 +64,7 @@ impl Book {
     /// Whether any chapter has points left.
     pub fn is_open(&self) -> bool {
         let pages = self.pages();
-        let left = pages.rows.is_empty() || pages.rows.values().any(Row::is_open);
+        let left = pages.rows.is_empty() || pages.rows.iter().any(|((_, point), row)| row.is_open(point));
         left && pages.violations.len() < ENOUGH
     }
 
@@ -77,7 +78,7 @@ impl Book {
         let mut pages = self.pages();
         let rows = pages.rows.iter_mut();
         let mut open: Vec<_> = rows
-            .filter(|((of, _), row)| *of == chapter && row.is_open())
+            .filter(|((of, point), row)| *of == chapter && row.is_open(point))
             .collect();
         open.sort_by_key(|(_, row)| row.given);
         let ((_, point), row) = open.into_iter().next()?;

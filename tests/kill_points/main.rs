@@ -19,15 +19,12 @@ use book::{Book, Point};
 use ledger::Ledger;
 use rollcall_support::operator::Operator;
 use rollcall_support::proxy::{Entry, Script};
-use rollcall_support::story::{Chapter, Person, Story, belongs, is_heartbeat, shape, text};
+use rollcall_support::story::{Chapter, Person, Story, belongs, shape, text};
 
 /// Tenants that are worked through side by side.
 const TENANTS: usize = 4;
-/// For so long nothing may be written once everything is as it should be: longer than a sync interval.
-const QUIET: Duration = Duration::from_millis(1_200);
 /// So long it may take to get there, restart included.
 const PATIENCE: Duration = Duration::from_secs(40);
-const POLL: Duration = Duration::from_millis(20);
 
 /// I1, I3, I4, I7, at every request of a hire, a transfer and a leave.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,13 +65,13 @@ impl Tenant {
         let args = ["--lease-seconds", "5"];
         let story = Story::new(env!("CARGO_BIN_EXE_rollcall"), Some(script.clone()), &args).await;
         let operator = story.world.start().await;
-        let mut tenant = Self {
+        let tenant = Self {
             story,
             script,
             operator,
             created: BTreeMap::new(),
         };
-        if let Err(wrongs) = tenant.settle().await {
+        if let Err(wrongs) = tenant.story.settle(PATIENCE).await {
             panic!(
                 "the tenant never was as it should be: {wrongs:#?}\n{}",
                 tenant.operator.logs()
@@ -130,9 +127,9 @@ impl Tenant {
             };
             self.script.arm_at(fits, point.when, move || operator.kill());
         }
-        self.forget();
+        self.story.forget();
         self.story.tell(chapter, person);
-        let mut settled = self.settle().await;
+        let mut settled = self.story.settle(PATIENCE).await;
         let mut wrongs = Vec::new();
         if self.script.fired().is_some() {
             // What is under way at a server when its client dies is done all the same.
@@ -140,7 +137,7 @@ impl Tenant {
             quiet.expect("servers answer");
             wrongs.extend(self.story.look().await.unexplained());
             self.restart().await;
-            settled = self.settle().await;
+            settled = self.story.settle(PATIENCE).await;
         }
         self.script.disarm();
         let log = self.script.log();
@@ -154,58 +151,11 @@ impl Tenant {
         wrongs
     }
 
-    fn forget(&self) {
-        for proxy in [&self.story.world.kube_proxy, &self.story.world.scim_proxy] {
-            proxy.as_ref().expect("a script was given").forget();
-        }
-    }
-
     async fn restart(&self) {
         self.story.world.free_lease().await;
-        self.forget();
+        self.story.forget();
         self.script.reopen();
         self.operator.restart().expect("the operator starts again");
-    }
-
-    /// I7: waits until everything is as it should be and nothing was written for a while, a whole sync included; or
-    /// until a kill. What is wrong when patience ends.
-    async fn settle(&mut self) -> Result<(), Vec<String>> {
-        let deadline = Instant::now() + PATIENCE;
-        let fired = self.script.fired().is_some();
-        let mut last = (self.traffic(), Instant::now());
-        let mut wrongs = vec!["I7: requests go on and on".to_owned()];
-        while Instant::now() < deadline {
-            tokio::time::sleep(POLL).await;
-            if !fired && self.script.fired().is_some() {
-                return Ok(());
-            }
-            let (writes, synced) = self.traffic();
-            if writes != last.0.0 || !synced {
-                last = ((writes, synced), Instant::now());
-            } else if last.1.elapsed() >= QUIET {
-                wrongs = self.story.wrongs(&self.story.look().await);
-                if wrongs.is_empty() {
-                    return Ok(());
-                }
-                last.1 = Instant::now();
-            }
-        }
-        Err(wrongs)
-    }
-
-    /// How much has been sent that is no read and neither heartbeat nor Lease, and whether a sync has ended.
-    fn traffic(&self) -> (u64, bool) {
-        let proxy = self.story.world.kube_proxy.as_ref().expect("a script was given");
-        let requests = proxy.requests();
-        let other = requests.iter().filter(|request| {
-            request.method != http::Method::GET
-                && !is_heartbeat(request)
-                && !request.path.starts_with("/apis/coordination.k8s.io/")
-        });
-        (
-            self.script.total() + other.count() as u64,
-            requests.iter().any(is_heartbeat),
-        )
     }
 
     /// I4: accounts that were created more than once.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use jiff::ToSpan as _;
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -10,8 +11,12 @@ use kube::Api;
 use serde_json::Value;
 
 use crate::merge::{Company, NewHire};
-use crate::proxy::{RequestInfo, Script};
+use crate::proxy::{Proxy, RequestInfo, Script};
 use crate::world::{World, WorldOptions};
+
+/// For so long nothing may be written once everything is as it should be: longer than a sync interval.
+const QUIET: Duration = Duration::from_millis(1_200);
+const POLL: Duration = Duration::from_millis(20);
 
 /// The RoleBinding that the entitlement `cluster-view` stands for.
 pub const BINDING: &str = "rollcall-view";
@@ -190,6 +195,59 @@ impl Story {
             subjects: subjects.into_iter().map(|subject| subject.name).collect(),
             employees: self.world.list("Employee").await,
         }
+    }
+
+    /// Forgets what has been sent so far, so that [`settle`](Self::settle) waits for another sync.
+    pub fn forget(&self) {
+        for proxy in [&self.world.kube_proxy, &self.world.scim_proxy].into_iter().flatten() {
+            proxy.forget();
+        }
+    }
+
+    /// I7: waits until everything is as it should be and then nothing was written for a while, a whole sync included; or
+    /// until the script has fired.
+    ///
+    /// # Errors
+    /// What is wrong when patience ends.
+    ///
+    /// # Panics
+    /// Without a script.
+    pub async fn settle(&self, patience: Duration) -> Result<(), Vec<String>> {
+        let script = self.world.script.as_ref().expect("a script was given");
+        let fired_before = script.fired().is_some();
+        let deadline = Instant::now() + patience;
+        let mut last = (0, Instant::now());
+        let mut wrongs = vec!["I7: requests go on and on".to_owned()];
+        while Instant::now() < deadline {
+            tokio::time::sleep(POLL).await;
+            if !fired_before && script.fired().is_some() {
+                return Ok(());
+            }
+            let (sent, synced) = self.traffic();
+            if sent != last.0 || !synced {
+                last = (sent, Instant::now());
+            } else if last.1.elapsed() >= QUIET {
+                wrongs = self.wrongs(&self.look().await);
+                if wrongs.is_empty() {
+                    return Ok(());
+                }
+                last.1 = Instant::now();
+            }
+        }
+        Err(wrongs)
+    }
+
+    /// How much has been sent that belongs to a chapter or is a write, heartbeats and Leases aside; and whether a sync
+    /// has ended.
+    fn traffic(&self) -> (u64, bool) {
+        let requests = self.world.kube_proxy.iter().flat_map(Proxy::requests);
+        let (mut writes, mut synced) = (0, false);
+        for request in requests {
+            synced |= is_heartbeat(&request);
+            let passing = is_heartbeat(&request) || request.path.starts_with("/apis/coordination.k8s.io/");
+            writes += u64::from(request.method != http::Method::GET && !passing);
+        }
+        (writes + self.world.script.iter().map(Script::total).sum::<u64>(), synced)
     }
 
     /// What is not as it should be, at the targets or on record; nothing where all is well.

@@ -375,6 +375,11 @@ spec:
         Operator::start(options).expect("the operator starts")
     }
 
+    /// How this tenant's operator is run, for tests that run several.
+    pub fn operator_options(&self) -> OperatorOptions {
+        self.options.clone()
+    }
+
     /// Waits until the operator leads and has listed every kind.
     pub async fn ready(&self, operator: &Operator) {
         let url = format!("{}/readyz", self.health.http_url());
