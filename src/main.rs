@@ -25,6 +25,8 @@ enum Command {
         dir: Option<PathBuf>,
     },
     /// Run the operator.
+    // The last one wins, so that a wrapper's arguments can be added to.
+    #[command(args_override_self = true)]
     Run(RunOptions),
 }
 

@@ -410,6 +410,45 @@ async fn a_group_that_is_not_there_leaves_its_members_in_doubt() {
 }
 
 #[tokio::test]
+async fn a_title_does_not_go_back_when_its_position_is_not_there() {
+    let mut mirror = Mirror::of(Company::realistic(60, 5)).await;
+    let sim = mirror.sim.clone();
+    let person = somebody(&sim, "Platform").id;
+    let position = sim.promote(&person, "Distinguished Engineer");
+    mirror.full().await;
+    sim.update_employment(&position, |row| row.meta.forgotten = true);
+    assert_eq!(counts(&mirror.full().await), (0, 1, 0));
+    assert_eq!(
+        mirror.find(&person).job_title.as_deref(),
+        Some("Distinguished Engineer")
+    );
+    assert_eq!(mirror.unconfirmed(&person), ["jobTitle"]);
+    assert!(mirror.full().await.is_empty());
+    sim.update_employment(&position, |row| row.meta.forgotten = false);
+    mirror.full().await;
+    assert_eq!(mirror.unconfirmed(&person), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_place_that_loses_its_country_is_unconfirmed_until_a_later_full_read() {
+    let mut mirror = Mirror::of(Company::realistic(60, 5)).await;
+    mirror.full().await;
+    let sim = mirror.sim.clone();
+    let person = sim
+        .people()
+        .into_iter()
+        .find(|person| person.country.is_some())
+        .unwrap();
+    sim.update_location(person.location.as_deref().unwrap(), |row| row.country = None);
+    mirror.incremental().await;
+    assert_eq!(mirror.unconfirmed(&person.id), ["workLocation"]);
+    assert!(mirror.incremental().await.is_empty());
+    mirror.full().await;
+    assert_eq!(mirror.unconfirmed(&person.id), [""; 0]);
+    assert!(mirror.full().await.is_empty());
+}
+
+#[tokio::test]
 async fn what_cannot_be_believed_changes_nothing_and_says_why() {
     type Break = fn(&MergeSim);
     let cases: &[(&str, &str, Break)] = &[

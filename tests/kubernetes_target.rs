@@ -1,4 +1,4 @@
-//! Does the kubernetes target give and take access on a real API server, as its ServiceAccount and no more?
+//! Does the kubernetes target give and take access on a real API server, as its `ServiceAccount` and no more?
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -16,22 +16,22 @@ use rollcall_support::control_plane::{ControlPlane, Namespace};
 use rollcall_support::proxy::{Proxy, Script, request};
 use serde_json::{Value, json};
 
-/// A tenant: a namespace with a ServiceAccount `binder`, and whatever `rights` gives it in that namespace.
+/// A tenant: a namespace with a `ServiceAccount` called `binder`, and whatever `rights` gives it in that namespace.
 struct Tenant {
     plane: &'static ControlPlane,
     namespace: Namespace,
 }
 
 /// Writes bindings, and may bind `view` without holding what it gives.
-const BIND_VIEW: &str = r#"
+const BIND_VIEW: &str = r"
 - {apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [get, create, patch]}
 - {apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], verbs: [bind], resourceNames: [view]}
-"#;
+";
 
 /// Writes bindings, and may bind nothing.
-const BIND_NOTHING: &str = r#"
+const BIND_NOTHING: &str = r"
 - {apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [get, create, patch]}
-"#;
+";
 
 impl Tenant {
     async fn new(rights: &str) -> Self {
@@ -41,7 +41,7 @@ impl Tenant {
         let rights = rights.replace('\n', "\n  ");
         tenant
             .apply(&format!(
-                r#"
+                r"
 apiVersion: v1
 kind: ServiceAccount
 metadata: {{name: binder, namespace: {0}}}
@@ -56,7 +56,7 @@ kind: RoleBinding
 metadata: {{name: binder, namespace: {0}}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: binder}}
 subjects: [{{kind: ServiceAccount, name: binder, namespace: {0}}}]
-"#,
+",
                 tenant.namespace
             ))
             .await;
@@ -323,21 +323,21 @@ async fn a_cluster_role_binding_is_written_by_who_may() {
     let name = format!("rollcall-{}", tenant.namespace);
     tenant
         .apply(&format!(
-            r#"
+            r"
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {{name: {name}}}
 rules:
 - {{apiGroups: [rbac.authorization.k8s.io], resources: [clusterrolebindings], verbs: [get, create, patch]}}
 - {{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], verbs: [bind, get]}}
-- {{apiGroups: [""], resources: [namespaces], verbs: [get]}}
+- {{apiGroups: [''], resources: [namespaces], verbs: [get]}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {{name: {name}}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}
 subjects: [{{kind: ServiceAccount, name: binder, namespace: {0}}}]
-"#,
+",
             tenant.namespace
         ))
         .await;
@@ -377,21 +377,21 @@ async fn a_namespace_that_is_gone_takes_its_binding_along() {
     let name = format!("rollcall-{}", tenant.namespace);
     tenant
         .apply(&format!(
-            r#"
+            r"
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {{name: {name}}}
 rules:
 - {{apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [get, create, patch]}}
 - {{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], verbs: [bind]}}
-- {{apiGroups: [""], resources: [namespaces], verbs: [get]}}
+- {{apiGroups: [''], resources: [namespaces], verbs: [get]}}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {{name: {name}}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}
 subjects: [{{kind: ServiceAccount, name: binder, namespace: {0}}}]
-"#,
+",
             tenant.namespace
         ))
         .await;
@@ -426,7 +426,7 @@ async fn subjects_of_others_stay() {
     let tenant = Tenant::new(BIND_VIEW).await;
     tenant
         .apply(&format!(
-            r#"
+            r"
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {{name: rollcall-view, namespace: {0}, labels: {{team: blue}}}}
@@ -435,7 +435,7 @@ subjects:
 - {{kind: User, name: root@x.io, apiGroup: rbac.authorization.k8s.io}}
 - {{kind: Group, name: ada@x.io, apiGroup: rbac.authorization.k8s.io}}
 - {{kind: ServiceAccount, name: ci, namespace: {0}}}
-"#,
+",
             tenant.namespace
         ))
         .await;
@@ -582,7 +582,25 @@ async fn requests_and_faults_on_the_way() {
     let mut config = Config::new(proxy.url().parse().unwrap());
     // Somebody else's credentials, which must not be sent.
     config.auth_info.token = Some(plane.admin_token().to_owned().into());
-    let target = tenant.target_as("binder", &config).await;
+    let operator = Client::try_from(config.clone()).unwrap();
+    config.auth_info.impersonate = Some("admin".to_owned());
+    config.headers.push((
+        http::header::HeaderName::from_static("impersonate-group"),
+        http::HeaderValue::from_static("system:masters"),
+    ));
+    let target = KubernetesTarget::new(KubernetesOptions {
+        client_config: config,
+        operator,
+        namespace: tenant.namespace.to_string(),
+        service_account: "binder".to_owned(),
+    });
+    // One token serves all, those too that ask at once.
+    let object = tenant.binding("rollcall-view");
+    let (one_look, other) = tokio::join!(target.holders(&object), target.holders(&object));
+    assert_eq!(one_look.unwrap(), other.unwrap());
+    target.capabilities().await.unwrap();
+    assert_eq!(proxy.count("POST", "*/serviceaccounts/binder/token"), 1);
+    proxy.forget();
     let spent = |most: usize| {
         let requests: Vec<String> = proxy.requests().iter().map(ToString::to_string).collect();
         proxy.forget();

@@ -1,7 +1,7 @@
 //! The sync loop of one HRIS connection: read all that is needed, believe it or not, compute the whole diff, and only
 //! then write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -234,7 +234,16 @@ async fn client(context: &Context, namespace: &str, connection: &HRISConnection)
 
 /// Writes the diff. Returns what the first failure said, where there was one.
 async fn write(context: &Arc<Context>, namespace: &str, diff: Diff) -> Option<String> {
-    let creates = diff.creates.into_iter().map(|(name, spec)| (name, spec, true));
+    // An Employee that cannot be decoded is there all the same, and says so by itself.
+    let broken: BTreeSet<String> = {
+        let index = context.index.read();
+        let broken = index
+            .namespace(namespace)
+            .map(|content| content.broken_employees.keys().cloned().collect());
+        broken.unwrap_or_default()
+    };
+    let creates = diff.creates.into_iter().filter(|(name, _)| !broken.contains(name));
+    let creates = creates.map(|(name, spec)| (name, spec, true));
     let updates = diff.updates.into_iter().map(|(name, spec)| (name, spec, false));
     let results: Vec<Result<(), RecordError>> = stream::iter(creates.chain(updates))
         .map(|(name, spec, new)| {

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::context::Context;
 use super::writer;
@@ -39,7 +40,11 @@ pub struct Desk {
     pub state: Mutex<DeskState>,
     /// There is something new on it.
     pub news: Notify,
-    writer: Mutex<Option<AbortHandle>>,
+    /// Nothing more is to be taken off.
+    pub closing: AtomicBool,
+    /// Ends a pause of the writer when `closing` is set.
+    pub closed: Notify,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What is on a desk.
@@ -158,10 +163,12 @@ impl Desks {
                 target: target.to_owned(),
                 state: Mutex::default(),
                 news: Notify::new(),
+                closing: AtomicBool::new(false),
+                closed: Notify::new(),
                 writer: Mutex::default(),
             });
             let task = tokio::spawn(writer::run(context.clone(), desk.clone()));
-            *desk.writer.lock() = Some(task.abort_handle());
+            *desk.writer.lock() = Some(task);
             desk
         });
         Some(desk.clone())
@@ -300,12 +307,30 @@ impl Desks {
     }
 
     /// Takes everything of a person off the desks, as while they are paused; what is being sent is finished.
-    pub fn withdraw(&self, namespace: &str, employee: &str) {
+    pub fn withdraw(&self, namespace: &str, employee: &str, consumed: &[(Intent, Outcome)]) {
         for desk in self.of(namespace) {
             if let Some(known) = desk.state.lock().people.get_mut(employee) {
                 known.jobs.retain(|_, job| job.running);
+                known.outcomes.retain(|outcome| !consumed.contains(outcome));
             }
         }
+    }
+
+    /// Ends every writer once it has finished what it is sending; what was not sent is on record.
+    pub async fn shut(&self, patience: Duration) {
+        let desks: Vec<Arc<Desk>> = self.0.write().drain().map(|(_, desk)| desk).collect();
+        for desk in &desks {
+            desk.closing.store(true, Ordering::SeqCst);
+            desk.closed.notify_one();
+        }
+        let writers: Vec<_> = desks.iter().filter_map(|desk| desk.writer.lock().take()).collect();
+        let ended = futures::future::join_all(writers.into_iter().map(|writer| async move {
+            let abort = writer.abort_handle();
+            if tokio::time::timeout(patience, writer).await.is_err() {
+                abort.abort();
+            }
+        }));
+        ended.await;
     }
 
     /// Wakes a person with whom a writer is done for now: at once, or a little later where another target is still at

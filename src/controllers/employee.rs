@@ -78,7 +78,7 @@ pub async fn reconcile(
     let looks = next.look_up.len() + next.look_at.len();
     let patience = context.patience(&namespace, &name, looks > 0);
     if looks > 0 && sight.outcomes.is_empty() && !takes_away(&person.status, &next.status) && patience < PATIENCE {
-        return Ok(Action::requeue(PATIENCE - patience));
+        return Ok(Action::requeue(PATIENCE.saturating_sub(patience)));
     }
 
     // 5. Record, if it differs (IO).
@@ -90,7 +90,7 @@ pub async fn reconcile(
 
     // 6. Hand over what the acknowledged record means (memory).
     if frozen {
-        context.desks.withdraw(&namespace, &name);
+        context.desks.withdraw(&namespace, &name, &sight.outcomes);
     } else {
         context
             .desks

@@ -142,39 +142,32 @@ fn put<K: Fed>(context: &Context, object: DeserializeGuard<K>) -> ObjectMeta {
     };
     metadata.managed_fields = None;
     let (namespace, name) = key(&metadata);
-    let before = below(context, K::KIND, &namespace, &name);
     let change = match object.0 {
         Ok(object) => context.index.write().put(object),
         Err(invalid) => context.index.write().put_broken::<K>(&metadata, invalid.error),
     };
-    touched(context, K::KIND, &namespace, &name, change, before);
+    touched(context, K::KIND, &namespace, &name, change);
     metadata
 }
 
 fn remove<K: Fed>(context: &Context, namespace: &str, name: &str) {
-    let before = below(context, K::KIND, namespace, name);
     let change = context.index.write().remove::<K>(namespace, name);
-    if K::KIND == Kind::Employee {
-        context.desks.forget(namespace, name);
+    match K::KIND {
+        Kind::Employee => context.desks.forget(namespace, name),
+        Kind::TargetSystem => context.desks.close(namespace, name),
+        _ => {}
     }
-    touched(context, K::KIND, namespace, name, change, before);
-}
-
-fn below(context: &Context, kind: Kind, namespace: &str, name: &str) -> BTreeSet<String> {
-    if kind != Kind::Employee {
-        return BTreeSet::new();
-    }
-    context
-        .index
-        .read()
-        .namespace(namespace)
-        .map(|content| content.everybody_below(name))
-        .unwrap_or_default()
+    touched(context, K::KIND, namespace, name, change);
 }
 
 /// Wakes whom a change concerns: those below a person, or everybody where it is about what people are judged by.
-fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: Change, before: BTreeSet<String>) {
+fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: Change) {
     if change == Change::None || !context.index.read().is_synced() {
+        return;
+    }
+    // A connection's own change is the heartbeat of its syncs. Nobody is judged by it, and where syncs are more frequent
+    // than the settling time is long, the namespace would never settle.
+    if change == Change::Own && kind == Kind::HRISConnection {
         return;
     }
     context.releaser.mark(namespace);
@@ -182,8 +175,14 @@ fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: C
         return;
     }
     if kind == Kind::Employee {
-        let mut people = before;
-        people.extend(below(context, kind, namespace, name));
+        // Who is below somebody does not depend on that person's own facts, so that those from before are among them.
+        let people = {
+            let index = context.index.read();
+            index
+                .namespace(namespace)
+                .map(|content| content.everybody_below(name))
+                .unwrap_or_default()
+        };
         for person in people {
             context.employees.wake(namespace, &person);
         }

@@ -27,6 +27,7 @@ pub mod writer;
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -47,6 +48,9 @@ use crate::api::{Employee, Entitlement, HRISConnection, ProvisioningPolicy, Targ
 const EMPLOYEES: u16 = 16;
 /// Objects of another kind reconciled at the same time.
 const OTHERS: u16 = 4;
+
+/// How long writers may take to finish what they are sending when told to stop.
+const LAST_ROUND: Duration = Duration::from_secs(10);
 
 /// Whether an error only says that the object changed meanwhile.
 trait MayBeStale: std::error::Error + Send + Sync + 'static {
@@ -107,6 +111,7 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()> + Clone +
     let releaser = tokio::spawn(Releaser::run(context.clone()));
     futures::future::join_all(controllers).await;
     releaser.abort();
+    context.desks.shut(LAST_ROUND).await;
 }
 
 /// The controller of one kind: its watch feeds the index, its echo and the wakes trigger `reconcile`.

@@ -155,7 +155,9 @@ impl Releaser {
                 }
             }
         }
-        people.iter().for_each(|name| context.employees.wake(namespace, name));
+        for name in &people {
+            context.employees.wake(namespace, name);
+        }
         for (name, tally) in &survey.policies {
             if old_survey.policies.get(name) != Some(tally) {
                 context.policies.wake(namespace, name);

@@ -193,7 +193,11 @@ pub fn subject_name(subject: &Subject, facts: &EmployeeSpec) -> Option<String> {
         SubjectAttribute::EmployeeNumber => &facts.employee_number,
     };
     // Names that begin with `system:` are the cluster's own, and no HR record makes a person one of them.
-    let name = format!("{}{}", subject.prefix, attribute.as_ref()?);
+    let name = format!(
+        "{}{}",
+        subject.prefix,
+        attribute.as_ref().filter(|value| !value.is_empty())?
+    );
     (!name.starts_with("system:")).then_some(name)
 }
 
@@ -256,4 +260,38 @@ pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -
         })
     });
     account.chain(membership).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_named_by_one_attribute_and_never_as_a_part_of_the_cluster() {
+        let name = |from, prefix: &str, username: &str| {
+            let facts = EmployeeSpec {
+                work_email: Some("ada@x.io".to_owned()),
+                username: Some(username.to_owned()),
+                ..EmployeeSpec::default()
+            };
+            let prefix = prefix.to_owned();
+            subject_name(&Subject { from, prefix }, &facts)
+        };
+        assert_eq!(
+            name(SubjectAttribute::WorkEmail, "", "ada").as_deref(),
+            Some("ada@x.io")
+        );
+        assert_eq!(
+            name(SubjectAttribute::Username, "oidc:", "ada").as_deref(),
+            Some("oidc:ada")
+        );
+        assert_eq!(name(SubjectAttribute::EmployeeNumber, "", "ada"), None);
+        assert_eq!(name(SubjectAttribute::Username, "oidc:", ""), None);
+        assert_eq!(name(SubjectAttribute::Username, "", "system:admin"), None);
+        assert_eq!(name(SubjectAttribute::Username, "sys", "tem:masters"), None);
+        assert_eq!(
+            name(SubjectAttribute::Username, "oidc:", "system:admin").as_deref(),
+            Some("oidc:system:admin")
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! The mirrored attributes, as data: what is said of all of them is said once.
 
-use crate::api::employee::EmployeeSpec;
+use crate::api::common::NameRef;
+use crate::api::employee::{EmployeeSpec, GroupPath, Location};
 use crate::api::hris_connection::Field;
 
 /// One mirrored attribute.
@@ -11,41 +12,104 @@ pub struct Attribute {
     pub field: Field,
     /// Whether it has no value.
     pub is_empty: fn(&EmployeeSpec) -> bool,
+    /// Whether the first had a value, or a part of one, where the second has none.
+    pub is_lost: fn(&EmployeeSpec, &EmployeeSpec) -> bool,
+    /// Whether what the second lost earlier, the first being what is mirrored, may still be lost.
+    pub stays_lost: fn(&EmployeeSpec, &EmployeeSpec) -> bool,
     /// Copies it, value or not, from the first into the second.
     pub copy: fn(&EmployeeSpec, &mut EmployeeSpec),
 }
 
+/// How values of a type are lost.
+trait Losable {
+    fn has_none(&self) -> bool;
+
+    fn is_lost(&self, new: &Self) -> bool {
+        !self.has_none() && new.has_none()
+    }
+
+    fn stays_lost(&self, new: &Self) -> bool {
+        new.has_none()
+    }
+}
+
+impl Losable for Option<String> {
+    fn has_none(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl Losable for Option<NameRef> {
+    fn has_none(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// A list that is shorter than it was has changed, and is not lost.
+impl Losable for Vec<GroupPath> {
+    fn has_none(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+/// A place may lose a part, such as its country, and stay the same place.
+impl Losable for Option<Location> {
+    fn has_none(&self) -> bool {
+        self.is_none()
+    }
+
+    fn is_lost(&self, new: &Self) -> bool {
+        let (Some(old), Some(new)) = (self, new) else {
+            return self.is_some() && new.is_none();
+        };
+        let same_place = new.name.is_none() || new.name == old.name;
+        let parts = [
+            (&old.name, &new.name),
+            (&old.country, &new.country),
+            (&old.state, &new.state),
+            (&old.city, &new.city),
+        ];
+        same_place && parts.iter().any(|(old, new)| old.is_some() && new.is_none())
+    }
+
+    fn stays_lost(&self, new: &Self) -> bool {
+        new.is_none() || self == new
+    }
+}
+
 macro_rules! attributes {
-    ($($name:literal $field:ident $member:ident $is_empty:path;)*) => {
+    ($($name:literal $field:ident $member:ident;)*) => {
         /// All of them, in the order in which they are listed.
         pub const ATTRIBUTES: &[Attribute] = &[$(Attribute {
             name: $name,
             field: Field::$field,
-            is_empty: |spec| $is_empty(&spec.$member),
+            is_empty: |spec| spec.$member.has_none(),
+            is_lost: |old, new| old.$member.is_lost(&new.$member),
+            stays_lost: |old, new| old.$member.stays_lost(&new.$member),
             copy: |from, to| to.$member.clone_from(&from.$member),
         }),*];
     };
 }
 
 attributes! {
-    "employeeNumber" EmployeeNumber employee_number Option::is_none;
-    "displayName" DisplayName display_name Option::is_none;
-    "givenName" GivenName given_name Option::is_none;
-    "familyName" FamilyName family_name Option::is_none;
-    "workEmail" WorkEmail work_email Option::is_none;
-    "username" Username username Option::is_none;
-    "jobTitle" JobTitle job_title Option::is_none;
-    "employmentType" EmploymentType employment_type Option::is_none;
-    "employmentStatus" EmploymentStatus employment_status Option::is_none;
-    "startDate" StartDate start_date Option::is_none;
-    "terminationDate" TerminationDate termination_date Option::is_none;
-    "managerRef" Manager manager_ref Option::is_none;
-    "departments" Departments departments Vec::is_empty;
-    "businessUnits" BusinessUnits business_units Vec::is_empty;
-    "groups" Groups groups Vec::is_empty;
-    "workLocation" WorkLocation work_location Option::is_none;
-    "homeLocation" HomeLocation home_location Option::is_none;
-    "company" Company company Option::is_none;
+    "employeeNumber" EmployeeNumber employee_number;
+    "displayName" DisplayName display_name;
+    "givenName" GivenName given_name;
+    "familyName" FamilyName family_name;
+    "workEmail" WorkEmail work_email;
+    "username" Username username;
+    "jobTitle" JobTitle job_title;
+    "employmentType" EmploymentType employment_type;
+    "employmentStatus" EmploymentStatus employment_status;
+    "startDate" StartDate start_date;
+    "terminationDate" TerminationDate termination_date;
+    "managerRef" Manager manager_ref;
+    "departments" Departments departments;
+    "businessUnits" BusinessUnits business_units;
+    "groups" Groups groups;
+    "workLocation" WorkLocation work_location;
+    "homeLocation" HomeLocation home_location;
+    "company" Company company;
 }
 
 /// Takes out what is not allowed.
@@ -69,5 +133,23 @@ mod tests {
         let fields: BTreeSet<_> = ATTRIBUTES.iter().map(|attribute| attribute.field).collect();
         assert_eq!(fields, Field::all().into_iter().collect());
         assert_eq!(ATTRIBUTES.len(), fields.len());
+    }
+
+    #[test]
+    fn a_place_that_lost_a_part_is_another_matter_than_another_place() {
+        let place = |name: &str, state: Option<&str>| {
+            Some(Location {
+                name: Some(name.to_owned()),
+                state: state.map(str::to_owned),
+                ..Location::default()
+            })
+        };
+        let here = place("Here", Some("CA"));
+        assert!(here.is_lost(&place("Here", None)) && here.is_lost(&None));
+        assert!(here.is_lost(&Some(Location::default())));
+        assert!(!here.is_lost(&place("There", None)) && !here.is_lost(&place("Here", Some("NY"))));
+        assert!(!place("Here", None).is_lost(&here));
+        let less = place("Here", None);
+        assert!(less.stays_lost(&less) && !less.stays_lost(&here));
     }
 }

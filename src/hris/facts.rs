@@ -48,7 +48,7 @@ pub fn facts(
     let mut reader = Reader::new(book, spec, names, now);
     book.employees
         .iter()
-        .map(|(id, row)| (id.clone(), reader.facts(row)))
+        .map(|(id, row)| (id.clone(), reader.facts(row, None)))
         .collect()
 }
 
@@ -100,8 +100,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the rows say of the person of this row.
-    pub fn facts(&mut self, row: &'a EmployeeRow) -> Facts {
+    /// What the rows say of the person of this row. `old` is what is mirrored, if anything: a title that rests on a
+    /// position that was not read stays as it was, rather than going back to an earlier one.
+    pub fn facts(&mut self, row: &'a EmployeeRow, old: Option<&EmployeeSpec>) -> Facts {
         let mut facts = Facts {
             spec: EmployeeSpec {
                 employee_number: key(row.employee_number.as_deref(), bounds::NUMBER),
@@ -120,7 +121,7 @@ impl<'a> Reader<'a> {
             },
             doubtful: BTreeSet::new(),
         };
-        self.read_position(row, &mut facts);
+        self.read_position(row, old, &mut facts);
         self.read_manager(row, &mut facts);
         self.read_groups(row, &mut facts);
         self.read_places(row, &mut facts);
@@ -128,15 +129,15 @@ impl<'a> Reader<'a> {
         facts
     }
 
-    fn read_position(&self, row: &'a EmployeeRow, facts: &mut Facts) {
+    fn read_position(&self, row: &'a EmployeeRow, old: Option<&EmployeeSpec>, facts: &mut Facts) {
         let mut positions: BTreeMap<&str, &EmploymentRow> = BTreeMap::new();
+        let mut missing = false;
         for id in &row.employments {
             match self.book.employments.get(id) {
                 Some(position) => {
                     positions.insert(id.trim(), position);
                 }
-                // The one that is missing may be the present one.
-                None => facts.doubtful.extend(["jobTitle", "employmentType"]),
+                None => missing = true,
             }
         }
         // A new position may be there before the person's own row lists it.
@@ -145,10 +146,31 @@ impl<'a> Reader<'a> {
                 positions.insert(id, position);
             }
         }
-        if let Some(position) = current(positions.into_values(), self.today) {
-            facts.spec.job_title = label(position.job_title.as_deref(), bounds::NAME);
-            facts.spec.employment_type = label(position.employment_type.as_deref(), bounds::WORD);
-        }
+        let title = |position: &EmploymentRow| label(position.job_title.as_deref(), bounds::NAME);
+        let kind = |position: &EmploymentRow| label(position.employment_type.as_deref(), bounds::WORD);
+        let current = current(positions.values().copied(), self.today);
+        let mut settle = |name, old: Option<&String>, value: &dyn Fn(&EmploymentRow) -> Option<String>| {
+            let found = current.and_then(value);
+            if !missing {
+                return found;
+            }
+            // Either nothing is known, or the position that said so is there, and another has followed: that is a change.
+            let believed = old.is_none_or(|old| positions.values().any(|at| value(at).as_ref() == Some(old)));
+            if found.is_some() && believed {
+                return found;
+            }
+            // Else it is the one that is missing.
+            facts.doubtful.insert(name);
+            old.cloned()
+        };
+        let job_title = settle("jobTitle", old.and_then(|old| old.job_title.as_ref()), &title);
+        let employment_type = settle(
+            "employmentType",
+            old.and_then(|old| old.employment_type.as_ref()),
+            &kind,
+        );
+        facts.spec.job_title = job_title;
+        facts.spec.employment_type = employment_type;
     }
 
     fn read_manager(&self, row: &EmployeeRow, facts: &mut Facts) {
@@ -541,6 +563,33 @@ mod tests {
     }
 
     #[test]
+    fn a_title_whose_position_is_missing_stays_and_one_that_was_followed_does_not() {
+        let past = json!({"id": "a", "job_title": "Past", "effective_date": "2025-01-01"});
+        let now = json!({"id": "b", "job_title": "Present", "effective_date": "2026-01-01"});
+        for (positions, old, title, doubt) in [
+            (json!([past]), None, Some("Past"), false),
+            (json!([past]), Some("Present"), Some("Present"), true),
+            (json!([past, now]), Some("Past"), Some("Present"), false),
+            (json!([past, now]), Some("Present"), Some("Present"), false),
+            (json!([past, now]), Some("Other"), Some("Other"), true),
+            (json!([]), Some("Present"), Some("Present"), true),
+            (json!([]), None, None, true),
+        ] {
+            let book =
+                book(json!({"employees": [{"id": "m1", "employments": ["a", "b", "c"]}], "employments": positions}));
+            let (spec, names) = (connection(), BTreeMap::new());
+            let mut reader = Reader::new(&book, &spec, &names, NOW.parse().unwrap());
+            let old = EmployeeSpec {
+                job_title: old.map(str::to_owned),
+                ..EmployeeSpec::default()
+            };
+            let facts = reader.facts(book.employees.get("m1").unwrap(), Some(&old));
+            assert_eq!(facts.spec.job_title.as_deref(), title);
+            assert_eq!(facts.doubtful.contains("jobTitle"), doubt, "{old:?}");
+        }
+    }
+
+    #[test]
     fn a_position_begins_with_its_day_in_the_connections_zone() {
         let positions = json!([
             {"id": "a", "job_title": "a", "effective_date": "2026-01-01T00:00:00Z"},
@@ -560,7 +609,6 @@ mod tests {
                 "id": "m1", "manager": "m9", "company": "c9", "work_location": "l9", "home_location": {"city": "x"},
                 "employments": ["p9"],
             }],
-            "employments": [{"id": "p1", "employee": "m1", "job_title": "Old"}],
         }));
         let expected = [
             "company",

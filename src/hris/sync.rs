@@ -38,8 +38,8 @@ impl Diff {
 /// What has to be written so that `existing`, the Employees of this connection and no others, say what the book says.
 /// `kind` is what was read in the end ([`Read::kind`](super::trust::Read::kind)), not what was asked for.
 ///
-/// An attribute that had a value and has none is listed as unconfirmed until a later full read finds it empty again,
-/// and one that rests on a row that was not read is listed for as long as that is so. Absence is recorded by a full
+/// An attribute that had a value and has none (or a place that lost its country) is listed as unconfirmed until a later
+/// full read finds it so again, and one that rests on a row that was not read is listed for as long as that is so. Absence is recorded by a full
 /// read only, keeps the facts as they were, and never replaces a deletion, which is evidence. `since` moves with the
 /// state alone, so that a second call with the same book has nothing to write.
 pub fn diff(
@@ -62,13 +62,12 @@ pub fn diff(
     };
     let mut diff = Diff::default();
     for (name, row) in &matches.rows {
-        let facts = reader.facts(row);
-        match people.get(name.as_str()) {
-            None => diff.creates.push((name.clone(), context.listed(row, facts, None))),
-            Some(person) => {
-                let new = context.listed(row, facts, Some(&person.spec));
-                diff.update(person, new);
-            }
+        let person = people.get(name.as_str());
+        let old = person.map(|person| &person.spec);
+        let new = context.listed(row, reader.facts(row, old), old);
+        match person {
+            None => diff.creates.push((name.clone(), new)),
+            Some(person) => diff.update(person, new),
         }
     }
     for (name, person) in people {
@@ -123,12 +122,12 @@ impl Context<'_> {
                 }
                 continue;
             }
-            let lost = (attribute.is_empty)(&spec)
-                && old.is_some_and(|old| {
-                    let marked =
-                        old_source.is_some_and(|source| source.unconfirmed.iter().any(|n| n == attribute.name));
-                    !(attribute.is_empty)(old) || (marked && self.kind == SyncKind::Incremental)
-                });
+            let lost = old.is_some_and(|old| {
+                let marked =
+                    || old_source.is_some_and(|source| source.unconfirmed.iter().any(|name| name == attribute.name));
+                (attribute.is_lost)(old, &spec)
+                    || (self.kind == SyncKind::Incremental && (attribute.stays_lost)(old, &spec) && marked())
+            });
             if lost || doubtful.contains(attribute.name) {
                 unconfirmed.push(attribute.name.to_owned());
             }

@@ -3,31 +3,12 @@
 use k8s_openapi::api::rbac::v1::{RoleRef, Subject as RbacSubject};
 
 use crate::api::entitlement::{EntitlementSpec, RemoteObject, RoleKind};
-use crate::api::target::{Subject, SubjectAttribute};
 use crate::targets::TargetError;
 
 pub(super) const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 const ROLE_BINDING: &str = "RoleBinding";
 const CLUSTER_ROLE_BINDING: &str = "ClusterRoleBinding";
 const USER: &str = "User";
-
-/// The RBAC user name of a person, or `None` where the attribute that names them is unknown.
-///
-/// Names that begin with `system:` are the cluster's own, and no HR record makes a person one of them.
-pub fn subject_name(
-    subject: &Subject,
-    work_email: Option<&str>,
-    username: Option<&str>,
-    employee_number: Option<&str>,
-) -> Option<String> {
-    let attribute = match subject.from {
-        SubjectAttribute::WorkEmail => work_email,
-        SubjectAttribute::Username => username,
-        SubjectAttribute::EmployeeNumber => employee_number,
-    };
-    let name = format!("{}{}", subject.prefix, attribute.filter(|value| !value.is_empty())?);
-    (!name.starts_with("system:")).then_some(name)
-}
 
 /// A binding, where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,33 +170,6 @@ pub(super) fn user_subject(name: &str) -> RbacSubject {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_person_is_named_by_one_attribute_and_never_as_a_part_of_the_cluster() {
-        let name = |from, prefix: &str, username: &str| {
-            let subject = Subject {
-                from,
-                prefix: prefix.to_owned(),
-            };
-            subject_name(&subject, Some("ada@x.io"), Some(username), None)
-        };
-        assert_eq!(
-            name(SubjectAttribute::WorkEmail, "", "ada").as_deref(),
-            Some("ada@x.io")
-        );
-        assert_eq!(
-            name(SubjectAttribute::Username, "oidc:", "ada").as_deref(),
-            Some("oidc:ada")
-        );
-        assert_eq!(name(SubjectAttribute::EmployeeNumber, "", "ada"), None);
-        assert_eq!(name(SubjectAttribute::Username, "oidc:", ""), None);
-        assert_eq!(name(SubjectAttribute::Username, "", "system:admin"), None);
-        assert_eq!(name(SubjectAttribute::Username, "sys", "tem:masters"), None);
-        assert_eq!(
-            name(SubjectAttribute::Username, "oidc:", "system:admin").as_deref(),
-            Some("oidc:system:admin")
-        );
-    }
 
     #[test]
     fn a_remote_object_says_where_its_binding_is() {

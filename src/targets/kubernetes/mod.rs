@@ -20,7 +20,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::errors::About;
-pub use self::identity::subject_name;
 use self::identity::{Binding, Identity, role_words, user, user_subject};
 use self::session::Session;
 use super::{Account, AccountFacts, Found, Holders, Target, TargetError};

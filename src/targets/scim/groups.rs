@@ -269,7 +269,7 @@ impl ScimTarget {
         let mut waiting = batches(add, remove);
         let mut looked = false;
         let mut splits = 0;
-        let mut refused: Option<Refusal> = None;
+        let mut refused: Option<(Refusal, usize)> = None;
         while let Some(batch) = waiting.pop_front() {
             let refusal = match self.patch_members(id, &batch).await {
                 Ok(()) => continue,
@@ -300,13 +300,11 @@ impl ScimTarget {
                 split(batch, refusal, &mut waiting, &mut splits, &mut refused);
             }
         }
-        refused.map_or(Ok(()), |refusal| {
-            Err(TargetError::Refused(format!(
-                "{}; the other members of the request are changed",
-                refusal.words()
-            ))
-            .into())
-        })
+        let Some((refusal, number)) = refused else {
+            return Ok(());
+        };
+        let all = add.len() + remove.len();
+        Err(TargetError::Refused(format!("{}, for {number} of {all} members", refusal.words())).into())
     }
 
     async fn patch_members(&self, id: &str, batch: &Batch) -> Result<(), Failure> {
@@ -357,7 +355,7 @@ fn split(
     refusal: Refusal,
     waiting: &mut VecDeque<Batch>,
     splits: &mut usize,
-    refused: &mut Option<Refusal>,
+    refused: &mut Option<(Refusal, usize)>,
 ) {
     if batch.len() > 1 && *splits < MOST_SPLITS {
         *splits += 1;
@@ -365,7 +363,8 @@ fn split(
         waiting.push_front(second);
         waiting.push_front(first);
     } else {
-        *refused = Some(refusal);
+        let before = refused.take().map_or(0, |(_, number)| number);
+        *refused = Some((refusal, before + batch.len()));
     }
 }
 

@@ -2,8 +2,9 @@
 //! servers, the operator as a process, and a proxy that counts requests and injects faults.
 
 // Test support may end a test with words that say why.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, clippy::unwrap_used)]
 
+pub mod checks;
 pub mod control_plane;
 pub mod merge;
 pub mod operator;

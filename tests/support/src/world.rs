@@ -46,7 +46,7 @@ pub async fn install(plane: &ControlPlane) {
             .await
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
-    installed.push(plane.url().to_owned());
+    installed.push(plane.url().clone());
 }
 
 /// What a world is made of.
@@ -129,13 +129,13 @@ impl World {
             scim.create_group(group).await.expect("a group");
         }
         let directory = TempDir::new("world").expect("a temporary directory");
-        let (mut kube_proxy, mut scim_proxy, mut scim_url) = (None, None, scim.base_url().to_owned());
+        let (mut kube_proxy, mut scim_proxy, mut scim_url) = (None, None, scim.base_url().clone());
         let mut server = None;
         if let Some(script) = &options.script {
             let kube = Proxy::start("kubernetes", &plane.url(), Some(plane.ca_pem()), script).expect("a proxy");
             let target = Proxy::start("scim", &scim.base_url(), None, script).expect("a proxy");
             target.url().clone_into(&mut scim_url);
-            server = Some(kube.url().to_owned());
+            server = Some(kube.url().clone());
             kube_proxy = Some(kube);
             scim_proxy = Some(target);
         }

@@ -1,0 +1,193 @@
+//! How an entitlement stands.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::core::metadata::PartialObjectMeta;
+use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+
+use super::{broken, write};
+use crate::api::Entitlement;
+use crate::api::conditions::{self, Fact};
+use crate::api::entitlement::EntitlementStatus;
+use crate::controllers::context::Context;
+use crate::controllers::desk::Resolved;
+use crate::controllers::recorder::RecordError;
+use crate::controllers::report::{self, set_all};
+use crate::decide::Namespace;
+use crate::decide::effect::RemoteKey;
+use crate::decide::index::Entry;
+use crate::decide::survey::Survey;
+use crate::targets::Found;
+
+/// Reconciles the status of one entitlement.
+pub async fn entitlement(
+    object: Arc<PartialObjectMeta<Entitlement>>,
+    context: Arc<Context>,
+) -> Result<Action, RecordError> {
+    let (namespace, name) = report::key(object.meta());
+    let survey = context.releaser.survey(&namespace);
+    let known = {
+        let index = context.index.read();
+        let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
+            return Ok(Action::await_change());
+        };
+        match content.entitlements.get(&name) {
+            Some(Entry::Readable(entitlement)) => {
+                let target = content
+                    .targets
+                    .get(&entitlement.spec.target_ref.name)
+                    .and_then(Entry::readable);
+                Ok((entitlement.clone(), target.is_some(), elder(content, entitlement)))
+            }
+            Some(Entry::Broken { error, .. }) => Err(error.clone()),
+            None => return Ok(Action::await_change()),
+        }
+    };
+    let (entitlement, target_there, elder) = match known {
+        Ok(known) => known,
+        Err(error) => return broken::<Entitlement>(&context, object.meta(), &error).await,
+    };
+    let target = &entitlement.spec.target_ref.name;
+    let mut status: EntitlementStatus = entitlement.status.clone().unwrap_or_default();
+    let resolved = if target_there {
+        let desk = context.desks.open(&context, &namespace, target);
+        desk.and_then(|desk| {
+            desk.news.notify_one();
+            desk.state.lock().resolved.get(&name).cloned()
+        })
+    } else {
+        None
+    };
+    let generation = entitlement.metadata.generation;
+    let ready = match (&resolved, &elder) {
+        _ if !target_there => Fact::no(
+            conditions::READY,
+            conditions::REFERENCE_MISSING,
+            format!(
+                "There is no TargetSystem {target} in this namespace that can be read: create it. What was granted stays."
+            ),
+        ),
+        (_, Some(elder)) => Fact::no(
+            conditions::READY,
+            conditions::DUPLICATE,
+            format!(
+                "Entitlement {elder} already stands for the same object at {target}: delete one of the two. Nothing is \
+             granted or revoked through this one."
+            ),
+        ),
+        (Some(resolved), None) if resolved.generation == generation => found(&mut status, resolved, target),
+        // The writer has not looked yet; what was found before still stands.
+        _ => match status
+            .conditions
+            .iter()
+            .find(|c| c.type_ == conditions::READY && c.observed_generation == generation)
+        {
+            Some(_) => return tally_entitlement(&context, &entitlement, status, &survey, Vec::new()).await,
+            None => Fact {
+                holds: None,
+                ..Fact::no(
+                    conditions::READY,
+                    conditions::UNREACHABLE,
+                    format!("Its object at {target} has not been looked up yet."),
+                )
+            },
+        },
+    };
+    status.observed_generation = generation;
+    let news = set_all(&mut status.conditions, &[ready], generation, Timestamp::now());
+    tally_entitlement(&context, &entitlement, status, &survey, news).await
+}
+
+async fn tally_entitlement(
+    context: &Arc<Context>,
+    entitlement: &Arc<Entitlement>,
+    mut status: EntitlementStatus,
+    survey: &Survey,
+    news: Vec<Fact>,
+) -> Result<Action, RecordError> {
+    let namespace = entitlement.namespace().unwrap_or_default();
+    let tally = survey
+        .entitlements
+        .get(&entitlement.name_any())
+        .copied()
+        .unwrap_or_default();
+    status.holders = tally.granted;
+    status.pending = tally.pending;
+    status.held = tally.held;
+    let target = &entitlement.spec.target_ref.name;
+    if let (Some(remote), Some(desk)) = (&status.remote, context.desks.get(&namespace, target)) {
+        let key = RemoteKey {
+            target: target.clone(),
+            object: remote.clone(),
+        };
+        let nobody = BTreeSet::new();
+        let explained = survey
+            .targets
+            .get(target)
+            .and_then(|tally| tally.explained.get(&key))
+            .unwrap_or(&nobody);
+        let seen = desk.state.lock().holders.get(remote).cloned();
+        status.unmanaged_holders = seen
+            .and_then(|seen| seen.holders)
+            .map(|holders| u32::try_from(holders.ids.difference(explained).count()).unwrap_or(u32::MAX));
+    }
+    write(
+        context,
+        entitlement,
+        status,
+        |entitlement| entitlement.status.as_ref(),
+        &news,
+    )
+    .await
+}
+
+/// The name of an older entitlement that stands for the same object.
+fn elder(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
+    let identity = |e: &Entitlement| {
+        (
+            e.spec.target_ref.clone(),
+            e.spec.scim_group.clone(),
+            e.spec.role_binding.clone(),
+            e.spec.cluster_role_binding.clone(),
+        )
+    };
+    let age = |e: &Entitlement| (e.creation_timestamp().map(|at| at.0), e.name_any());
+    content
+        .entitlements
+        .values()
+        .filter_map(Entry::readable)
+        .filter(|other| other.name_any() != entitlement.name_any() && identity(other) == identity(entitlement))
+        .filter(|other| age(other) < age(entitlement))
+        .min_by_key(|other| age(other))
+        .map(|other| other.name_any())
+}
+
+fn found(status: &mut EntitlementStatus, resolved: &Resolved, target: &str) -> Fact {
+    match &resolved.found {
+        Ok(Found::One(object)) => {
+            status.remote = Some(object.clone());
+            Fact::yes(conditions::READY, conditions::ACCEPTED, format!("Found at {target}."))
+        }
+        Ok(Found::None) => Fact::no(
+            conditions::READY,
+            conditions::REMOTE_MISSING,
+            format!(
+                "{target} has no such object: create it there, or correct this Entitlement. Nothing is granted or revoked \
+             through it until then."
+            ),
+        ),
+        Ok(Found::Several(why)) => Fact::no(
+            conditions::READY,
+            conditions::REMOTE_AMBIGUOUS,
+            format!("{why} Nothing is granted or revoked through it until then."),
+        ),
+        Err(why) => Fact::no(
+            conditions::READY,
+            conditions::UNREACHABLE,
+            format!("Its object could not be looked up: {why}. It is tried again by itself."),
+        ),
+    }
+}

@@ -1,0 +1,59 @@
+//! How policies, entitlements and targets stand: their conditions and figures, from the index, the last survey and the
+//! writers. Thin: gather, compare, write.
+
+mod entitlement;
+mod policy;
+mod target;
+
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::controller::Action;
+
+pub use self::entitlement::entitlement;
+pub use self::policy::policy;
+pub use self::target::target;
+use super::broken::say;
+use super::context::Context;
+use super::feed::{Fed, overlay};
+use super::recorder::{RecordError, patch_status};
+use super::report::{announce, key};
+use crate::api::conditions::{self, Fact};
+
+/// Writes a status that differs, and publishes the news.
+async fn write<K, S>(
+    context: &Arc<Context>,
+    object: &Arc<K>,
+    status: S,
+    old: impl Fn(&K) -> Option<&S>,
+    news: &[Fact],
+) -> Result<Action, RecordError>
+where
+    K: Fed,
+    S: serde::Serialize + PartialEq,
+{
+    if old(object) == Some(&status) {
+        return Ok(Action::await_change());
+    }
+    let (namespace, name) = key(object.meta());
+    let version = object.meta().resource_version.clone().unwrap_or_default();
+    let written: K = patch_status(context, &namespace, &name, &version, &status).await?;
+    overlay(context, written);
+    announce::<K>(context, object.meta(), news).await;
+    Ok(Action::await_change())
+}
+
+/// Says of an object that it cannot be read. Its status may not be readable either, so that only its conditions are
+/// touched.
+async fn broken<K: Fed>(context: &Arc<Context>, metadata: &ObjectMeta, error: &str) -> Result<Action, RecordError> {
+    let fact = Fact::no(
+        conditions::READY,
+        conditions::INVALID,
+        format!(
+            "The object cannot be read, so that nothing is granted or revoked because of it: {error}. Apply it anew as the \
+         installed CRD describes it."
+        ),
+    );
+    say::<K>(context, metadata, &fact).await?;
+    Ok(Action::await_change())
+}

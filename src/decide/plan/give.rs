@@ -1,0 +1,232 @@
+//! What a person should have and does not: an account first, then a place among the holders.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Planner, RECORDS_MAX, grant_key};
+use crate::api::conditions::clip;
+use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState, Origin};
+use crate::api::entitlement::RemoteObject;
+use crate::api::target::{AccountSpec, Adopt};
+use crate::decide::effect::{AccountSight, RemoteKey, attributes_digest, operation_id};
+use crate::decide::losses::{Named, account_name, readable_target};
+use crate::decide::record::{forget_loss, start_over};
+use crate::decide::resolve::Desired;
+
+/// Whether the person can be granted things at a target.
+enum Usable {
+    /// With this account id; `fresh` where the account is only being made, so that it holds nothing yet.
+    Yes { account_id: String, fresh: bool },
+    /// Not before a person mends something.
+    No(String),
+    /// Not before the account was looked up.
+    NotKnown,
+}
+
+impl Planner<'_> {
+    pub(super) fn give(&mut self) {
+        let mut by_target: BTreeMap<&str, Vec<(&RemoteKey, &Desired)>> = BTreeMap::new();
+        for (key, desired) in &self.resolution.desired {
+            by_target.entry(&key.target).or_default().push((key, desired));
+        }
+        for (target, wanted) in by_target {
+            let Some(spec) = readable_target(self.namespace, target).map(|target| &target.spec) else {
+                continue;
+            };
+            let usable = match account_name(self.namespace, self.person, target) {
+                Named::By(name) => Usable::Yes {
+                    account_id: name,
+                    fresh: false,
+                },
+                Named::Nothing => {
+                    Usable::No("the person lacks the attribute that names subjects at this target".to_owned())
+                }
+                Named::Account => {
+                    let settings = spec.account.clone().unwrap_or_default();
+                    self.want_account(target, spec.adopt, &settings)
+                }
+            };
+            for (key, desired) in wanted {
+                self.want_grant(key, desired, &usable, spec.adopt);
+            }
+        }
+    }
+
+    /// Wants a usable account at `target`.
+    fn want_account(&mut self, target: &str, adopt: Adopt, settings: &AccountSpec) -> Usable {
+        let key = RemoteKey {
+            target: target.to_owned(),
+            object: RemoteObject {
+                kind: "Account".into(),
+                id: String::new(),
+            },
+        };
+        let operation = operation_id(&self.person.uid, &key, self.person.spec.start_date.as_deref());
+        let digest = attributes_digest(&self.person.spec);
+        if let Some(record) = self.accounts.get_mut(target) {
+            match record.state {
+                AccountState::Pending => {
+                    self.accounts.remove(target);
+                }
+                AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting
+                    if !record.id.is_empty() =>
+                {
+                    record.state = AccountState::Activating;
+                    start_over(record, &operation);
+                }
+                AccountState::Deactivating
+                | AccountState::Deactivated
+                | AccountState::Deleting
+                | AccountState::Deleted => {
+                    record.state = AccountState::Creating;
+                    record.id.clear();
+                    start_over(record, &operation);
+                }
+                AccountState::Active if record.origin == Origin::Operator && record.applied_attributes != digest => {
+                    record.state = AccountState::Updating;
+                }
+                _ => {}
+            }
+        }
+        if let Some(record) = self.accounts.get(target) {
+            return match record.state {
+                AccountState::Failed => Usable::No("its account could not be made".to_owned()),
+                AccountState::Unknown => Usable::No("whether its account was made is not known".to_owned()),
+                _ => Usable::Yes {
+                    account_id: record.id.clone(),
+                    fresh: record.id.is_empty(),
+                },
+            };
+        }
+        let mut record = AccountRecord {
+            target: target.to_owned(),
+            operation_id: operation,
+            state: AccountState::Creating,
+            ..AccountRecord::default()
+        };
+        match self.sight.account(target) {
+            AccountSight::Unseen => {
+                self.next.look_up.insert(target.to_owned());
+                return Usable::NotKnown;
+            }
+            AccountSight::Failed(why) | AccountSight::Ambiguous(why) => return Usable::No(why.clone()),
+            AccountSight::Absent if settings.create => {}
+            AccountSight::Absent => {
+                return Usable::No("there is no account, and account.create is false".to_owned());
+            }
+            AccountSight::Present { id, active, ours: true } => {
+                // The record was lost, the effect was not.
+                record.id.clone_from(id);
+                record.state = if *active {
+                    AccountState::Active
+                } else {
+                    AccountState::Activating
+                };
+                if *active {
+                    record.applied_attributes = digest;
+                }
+            }
+            AccountSight::Present { .. } if adopt == Adopt::Never => {
+                return Usable::No("an account is there that Rollcall did not make, and adopt is Never".to_owned());
+            }
+            AccountSight::Present { active: false, .. } => {
+                return Usable::No("an account is there that somebody else deactivated: activate it there".to_owned());
+            }
+            AccountSight::Present { id, .. } => {
+                record.id.clone_from(id);
+                record.state = AccountState::Active;
+                record.origin = Origin::Adopted;
+            }
+        }
+        let usable = Usable::Yes {
+            account_id: record.id.clone(),
+            fresh: record.id.is_empty(),
+        };
+        self.accounts.insert(target.to_owned(), record);
+        usable
+    }
+
+    fn want_grant(&mut self, key: &RemoteKey, desired: &Desired, usable: &Usable, adopt: Adopt) {
+        let account_id = match usable {
+            Usable::Yes { account_id, .. } => account_id.clone(),
+            _ => String::new(),
+        };
+        // A record from before the account had an id, or of an account that was made anew.
+        let existing = self
+            .grants
+            .keys()
+            .find(|(k, id)| k == key && *id == account_id)
+            .or_else(|| {
+                self.grants
+                    .keys()
+                    .find(|(k, id)| k == key && (id.is_empty() || account_id.is_empty()))
+            })
+            .cloned();
+        let mut record = existing
+            .and_then(|k| self.grants.remove(&k))
+            .unwrap_or_else(|| EntitlementRecord {
+                target: key.target.clone(),
+                kind: key.object.kind.clone(),
+                remote_id: key.object.id.clone(),
+                ..EntitlementRecord::default()
+            });
+        record.entitlement.clone_from(&desired.entitlement);
+        record.grantors.clone_from(&desired.grantors);
+        record.desired_parameters.clone_from(&desired.parameters);
+        let begin = |record: &mut EntitlementRecord| {
+            record.operation_id = operation_id(&self.person.uid, key, self.person.spec.start_date.as_deref());
+            record.state = GrantState::Granting;
+            record.origin = Origin::Operator;
+            forget_loss(record);
+        };
+        match (record.state, usable) {
+            (GrantState::Pending | GrantState::Revoked, Usable::NotKnown)
+                // Said again once the account was looked up; nothing to record until then.
+                if record.state == GrantState::Pending && record.reason.is_empty() => {
+                    return;
+                }
+            (GrantState::Pending | GrantState::Revoked, Usable::No(why)) => {
+                record.state = GrantState::Pending;
+                forget_loss(&mut record);
+                clip(why, 256).clone_into(&mut record.reason);
+            }
+            (GrantState::Pending | GrantState::Revoked, Usable::Yes { account_id, fresh }) => {
+                record.account_id.clone_from(account_id);
+                match if *fresh {
+                    Some(false)
+                } else {
+                    self.sight.holds.get(key).copied()
+                } {
+                    None => {
+                        self.next.look_at.insert(key.clone());
+                        if record.revoked_at.is_none() && record.reason.is_empty() {
+                            return;
+                        }
+                    }
+                    Some(false) => begin(&mut record),
+                    Some(true) if adopt == Adopt::Desired => {
+                        begin(&mut record);
+                        record.state = GrantState::Granted;
+                        record.origin = Origin::Adopted;
+                        record.granted_at = Some(Time(self.now));
+                    }
+                    Some(true) => {
+                        record.state = GrantState::Pending;
+                        forget_loss(&mut record);
+                        "already there, given by somebody else, and adopt is Never".clone_into(&mut record.reason);
+                    }
+                }
+            }
+            // Wanted again before it was gone: what is under way is turned around.
+            (GrantState::Revoking, Usable::Yes { account_id, .. }) => {
+                record.account_id.clone_from(account_id);
+                begin(&mut record);
+            }
+            _ => {}
+        }
+        if self.grants.len() < RECORDS_MAX {
+            self.grants.insert(grant_key(&record), record);
+        }
+    }
+}

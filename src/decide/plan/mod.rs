@@ -1,0 +1,260 @@
+//! From what a person should have and what is on record to the next record: the plan leaves execution nothing to decide.
+
+mod give;
+mod summary;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use self::summary::{count, next_transition, set_conditions};
+use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
+use super::guard::{Loss, LossId, Lost, Verdict};
+use super::index::{Namespace, Person};
+use super::losses::{account_end, losses};
+use super::record::{absorb_account, absorb_grant, lose_account, lose_grant};
+use super::resolve::Resolution;
+use crate::api::employee::{
+    AccountRecord, AccountState, Cause, EmployeeStatus, EntitlementRecord, GrantState, Release,
+};
+use crate::api::target::AccountAction;
+
+/// How long after deactivation an account is deleted, where `after` says nothing.
+const DELETE_AFTER: Duration = Duration::from_secs(30 * 86_400);
+/// How long a record of something revoked is kept; longer than the guard's window, which counts from it.
+const KEEP_REVOKED: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// The most records that the CRD lets an Employee have.
+const RECORDS_MAX: usize = 256;
+
+/// The next record, and what it still waits for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Next {
+    /// The record as it should be.
+    pub status: EmployeeStatus,
+    /// Targets at which the person's account must be looked up before anything is granted there.
+    pub look_up: BTreeSet<String>,
+    /// Objects whose holders must be read before the person is put among them.
+    pub look_at: BTreeSet<RemoteKey>,
+    /// Whether a loss has not been judged yet.
+    pub unjudged: bool,
+    /// Whether nothing that we manage is left or on its way, so that the object may go.
+    pub empty: bool,
+}
+
+/// The next record of `person`. `verdict` says what may become of each loss that no exit explains.
+pub fn next(
+    namespace: &Namespace,
+    person: &Person,
+    resolution: &Resolution,
+    sight: &Sight,
+    verdict: &dyn Fn(&LossId) -> Verdict,
+    now: Timestamp,
+) -> Next {
+    let mut planner = Planner {
+        namespace,
+        person,
+        resolution,
+        sight,
+        now,
+        accounts: person
+            .status
+            .accounts
+            .iter()
+            .map(|r| (r.target.clone(), r.clone()))
+            .collect(),
+        grants: person
+            .status
+            .entitlements
+            .iter()
+            .map(|r| (grant_key(r), r.clone()))
+            .collect(),
+        next: Next::default(),
+    };
+    for (intent, outcome) in &sight.outcomes {
+        planner.absorb(intent, outcome);
+    }
+    let due = losses(namespace, &planner.as_recorded(), resolution);
+    planner.lose(&due, verdict);
+    if resolution.frozen.is_none() && resolution.ending.is_none() {
+        planner.keep_what_is_no_longer_lost(&due);
+        planner.give();
+    }
+    planner.delete_when_due();
+    planner.finish()
+}
+
+type GrantKey = (RemoteKey, String);
+
+fn grant_key(record: &EntitlementRecord) -> GrantKey {
+    (RemoteKey::of(record), record.account_id.clone())
+}
+
+struct Planner<'a> {
+    namespace: &'a Namespace,
+    person: &'a Person,
+    resolution: &'a Resolution,
+    sight: &'a Sight,
+    now: Timestamp,
+    accounts: BTreeMap<String, AccountRecord>,
+    grants: BTreeMap<GrantKey, EntitlementRecord>,
+    next: Next,
+}
+
+impl Planner<'_> {
+    /// The person with the records as they are after the outcomes.
+    fn as_recorded(&self) -> Person {
+        let mut person = self.person.clone();
+        person.status.accounts = self.accounts.values().cloned().collect();
+        person.status.entitlements = self.grants.values().cloned().collect();
+        person
+    }
+
+    /// Takes in what came of an intent, if the record still says that it was meant.
+    fn absorb(&mut self, intent: &Intent, outcome: &Outcome) {
+        match intent {
+            Intent::Account { target, .. } => {
+                if let Some(record) = self.accounts.get_mut(target)
+                    && intents(std::slice::from_ref(record), &[]).contains(intent)
+                {
+                    absorb_account(record, outcome);
+                }
+            }
+            Intent::Membership { key, account_id, .. } => {
+                let found = (key.clone(), account_id.clone());
+                let Some(record) = self.grants.get(&found) else { return };
+                if !intents(&[], std::slice::from_ref(record)).contains(intent) {
+                    return;
+                }
+                if let Some(mut record) = self.grants.remove(&found) {
+                    absorb_grant(&mut record, outcome, self.now);
+                    self.grants.insert(grant_key(&record), record);
+                }
+            }
+        }
+    }
+
+    fn lose(&mut self, due: &[Loss], verdict: &dyn Fn(&LossId) -> Verdict) {
+        for loss in due {
+            let verdict = if loss.cause == Cause::Termination {
+                Verdict::Released {
+                    release: Release::Evidence,
+                    approval: String::new(),
+                    cause: Cause::Termination,
+                }
+            } else {
+                verdict(&loss.id)
+            };
+            if verdict == Verdict::Wait {
+                self.next.unjudged = true;
+                continue;
+            }
+            match &loss.id.what {
+                Lost::Account => {
+                    if let Some(record) = self.accounts.get_mut(&loss.id.target) {
+                        lose_account(record, &verdict, self.now);
+                    }
+                }
+                Lost::Membership(object, account_id) => {
+                    let key = RemoteKey {
+                        target: loss.id.target.clone(),
+                        object: object.clone(),
+                    };
+                    if let Some(record) = self.grants.get_mut(&(key, account_id.clone())) {
+                        lose_grant(record, &verdict, self.now);
+                    }
+                }
+            }
+        }
+        // Nothing was sent for these.
+        let wanted = |key: &RemoteKey| {
+            self.resolution.ending.is_none()
+                && (self.resolution.desired.contains_key(key) || self.resolution.undecided.contains_key(key))
+        };
+        if self.resolution.frozen.is_none() {
+            self.grants.retain(|(key, _), record| {
+                !matches!(record.state, GrantState::Pending | GrantState::Failed) || wanted(key)
+            });
+        }
+    }
+
+    fn keep_what_is_no_longer_lost(&mut self, due: &[Loss]) {
+        for ((key, account_id), record) in &mut self.grants {
+            let lost = due.iter().any(|loss| {
+                loss.id.target == key.target && loss.id.what == Lost::Membership(key.object.clone(), account_id.clone())
+            });
+            if record.state == GrantState::Held && !lost {
+                record.state = GrantState::Granted;
+                record.cause = None;
+                record.reason.clear();
+            }
+        }
+        for (target, record) in &mut self.accounts {
+            let lost = due
+                .iter()
+                .any(|loss| loss.id.target == *target && loss.id.what == Lost::Account);
+            if record.state == AccountState::Held && !lost {
+                record.state = AccountState::Active;
+                record.cause = None;
+                record.reason.clear();
+            }
+        }
+    }
+
+    fn delete_when_due(&mut self) {
+        if self.resolution.frozen.is_some() {
+            return;
+        }
+        for (target, record) in &mut self.accounts {
+            let Some(end) = account_end(self.namespace, self.resolution, target) else {
+                continue;
+            };
+            if record.state != AccountState::Deactivated || end.action != AccountAction::Delete {
+                continue;
+            }
+            let Some(released) = &record.released_at else { continue };
+            let delay = end.after.map_or(DELETE_AFTER, |after| after.get_or(DELETE_AFTER));
+            // A delay too long for the calendar never comes due.
+            let Ok(at) = released.0.checked_add(delay) else {
+                continue;
+            };
+            if at <= self.now {
+                record.state = AccountState::Deleting;
+                record.scheduled_at = None;
+            } else {
+                record.scheduled_at = Some(Time(at));
+            }
+        }
+    }
+
+    fn finish(mut self) -> Next {
+        let now = self.now;
+        self.grants
+            .retain(|_, record| match (&record.state, &record.revoked_at) {
+                (GrantState::Revoked, Some(at)) => at.0.duration_until(now) < KEEP_REVOKED,
+                _ => true,
+            });
+        let mut status = EmployeeStatus {
+            observed_generation: self.person.generation,
+            phase: Some(self.resolution.phase),
+            conditions: self.person.status.conditions.clone(),
+            ..EmployeeStatus::default()
+        };
+        status.entitlements = self.grants.into_values().collect();
+        status.accounts = self.accounts.into_values().collect();
+        status.counts = Some(count(&status.entitlements));
+        status.next_transition = next_transition(self.resolution, &status.accounts);
+        set_conditions(&mut status, self.resolution, self.person, now);
+        self.next.empty = status
+            .entitlements
+            .iter()
+            .all(|record| matches!(record.state, GrantState::Pending | GrantState::Revoked))
+            && !status
+                .accounts
+                .iter()
+                .any(|r| matches!(r.state, AccountState::Deactivating | AccountState::Deleting));
+        self.next.status = status;
+        self.next
+    }
+}

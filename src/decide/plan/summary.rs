@@ -1,0 +1,72 @@
+//! What a record says at a glance.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::api::conditions::{self, Fact};
+use crate::api::employee::{AccountRecord, Counts, EmployeeStatus, EntitlementRecord, GrantState, NextTransition};
+use crate::decide::index::Person;
+use crate::decide::resolve::Resolution;
+
+/// How many entitlements are in which state.
+pub(super) fn count(records: &[EntitlementRecord]) -> Counts {
+    let mut counts = Counts::default();
+    for record in records {
+        match record.state {
+            GrantState::Granted | GrantState::Updating => counts.granted += 1,
+            GrantState::Pending | GrantState::Granting | GrantState::Revoking => counts.pending += 1,
+            GrantState::Held => counts.held += 1,
+            GrantState::Failed | GrantState::Unknown => counts.failed += 1,
+            GrantState::Revoked => {}
+        }
+    }
+    counts
+}
+
+/// The next instant at which time alone changes something.
+pub(super) fn next_transition(resolution: &Resolution, accounts: &[AccountRecord]) -> Option<NextTransition> {
+    let deletions = accounts.iter().filter_map(|record| {
+        let at = record.scheduled_at.as_ref()?;
+        Some(NextTransition {
+            at: at.clone(),
+            what: format!("delete the account at {}", record.target),
+        })
+    });
+    let facts = resolution.next.iter().map(|(at, what)| NextTransition {
+        at: Time(*at),
+        what: what.clone(),
+    });
+    deletions.chain(facts).min_by_key(|next| next.at.0)
+}
+
+/// Says what keeps the record from being decided.
+pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolution, person: &Person, now: Timestamp) {
+    let generation = person.generation;
+    match &resolution.status_unknown {
+        Some(reason) => {
+            let fact = Fact::yes(conditions::STATUS_UNKNOWN, "Unreadable", reason.clone());
+            conditions::set(&mut status.conditions, &fact, generation, now);
+        }
+        None => {
+            conditions::clear(&mut status.conditions, conditions::STATUS_UNKNOWN);
+        }
+    }
+    if resolution.conflicts.is_empty() {
+        conditions::clear(&mut status.conditions, conditions::CONFLICT);
+    } else {
+        let policies: BTreeSet<&str> = resolution
+            .conflicts
+            .iter()
+            .flat_map(|c| c.policies.iter().map(String::as_str))
+            .collect();
+        let names = policies.into_iter().collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "policies {names} give the same entitlement with different parameters at equal priority, so it stays as it is: \
+             give one of them a higher priority"
+        );
+        let fact = Fact::yes(conditions::CONFLICT, conditions::PARAMETERS_DIFFER, message);
+        conditions::set(&mut status.conditions, &fact, generation, now);
+    }
+}

@@ -1,0 +1,93 @@
+//! Does anything that nobody allowed leave the HR system or a Secret? (I9)
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, ListParams};
+use rollcall_support::merge::{CANARIES, Company};
+use rollcall_support::process::tail;
+use rollcall_support::proxy::Script;
+use rollcall_support::world::{World, WorldOptions};
+
+/// I9: after a day's work, and after every credential was refused once, neither secrets nor attributes that nobody asked
+/// for are in logs, audit lines, Events, objects or what the target was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_and_no_sensitive_attribute_is_anywhere() {
+    let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rollcall"), Company::realistic(20, 9));
+    options.script = Some(Script::none());
+    options.args = ["--log", "debug"].map(str::to_owned).to_vec();
+    let world = World::new(options).await;
+    world.merge.quirks(|quirks| {
+        quirks.always_sensitive = true;
+        quirks.unknown_fields = true;
+    });
+    world
+        .apply(
+            &[
+                World::group_entitlement("everyone", "Everyone"),
+                World::view_entitlement("cluster-view"),
+                World::policy("everyone", "{everyone: true}", &["everyone", "cluster-view"]),
+            ]
+            .concat(),
+        )
+        .await;
+    // Home locations were not asked for.
+    let mirrored = "{spec: {fields: [displayName, givenName, familyName, workEmail, jobTitle, employmentStatus, \
+                    startDate, terminationDate, departments]}}";
+    world.kubectl(&["patch", "hris", "hr", "--type=merge", "-p", &yaml_to_json(mirrored)]).await;
+    let operator = world.start().await;
+    world
+        .eventually(&operator, "everybody has what the policy gives", async || {
+            let members = world.scim.members("Everyone").await.unwrap().len();
+            (members >= 10).then_some(()).ok_or_else(|| format!("{members} members"))
+        })
+        .await;
+
+    // Every credential is refused once; then all is well again.
+    world.merge.faults().fail_next(1, 401, "");
+    let denied = rollcall_support::proxy::request("*", "*");
+    let scim = world.scim_proxy.as_ref().unwrap();
+    scim.respond_with(denied, 401, &[], b"{\"detail\": \"the token is wrong\"}".as_slice(), 2);
+    let email = world.merge.people().into_iter().find_map(|person| person.work_email).unwrap();
+    let id = world.merge.find(&email).id;
+    world.merge.promote(&id, "Chief of Canaries");
+    world
+        .eventually(&operator, "the refusals were met", async || {
+            let user = world.scim.user(&email).await.unwrap().ok_or("no account")?;
+            (user["title"] == "Chief of Canaries").then_some(()).ok_or_else(|| format!("{user}"))
+        })
+        .await;
+
+    let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap();
+    let mut places = vec![
+        ("the log", tail(operator.log(), usize::MAX)),
+        ("the audit lines", format!("{:?}", world.audit())),
+        ("Events", serde_json::to_string(&events.items).unwrap()),
+        ("what the target was told", serde_json::to_string(&world.scim.users().await.unwrap()).unwrap()),
+    ];
+    for kind in ["Employee", "HRISConnection", "TargetSystem", "Entitlement", "ProvisioningPolicy"] {
+        places.push((kind, serde_json::to_string(&world.list(kind).await).unwrap()));
+    }
+    let secrets = [world.merge.api_key(), world.merge.account_token(), world.scim.token().to_owned()];
+    for (place, text) in &places {
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "a credential is in {place}");
+        }
+        for canary in CANARIES {
+            assert!(!text.contains(canary), "{canary} is in {place}");
+        }
+    }
+    let logs_and_audit = format!("{}{}", places[0].1, places[1].1);
+    for person in world.merge.people() {
+        let Some(email) = person.work_email else { continue };
+        assert!(!places[0].1.contains(&email), "{email} is in the log");
+    }
+    assert!(logs_and_audit.contains("employee"), "there is something to look through");
+    let employees = &places.iter().find(|(place, _)| *place == "Employee").unwrap().1;
+    assert!(!employees.contains("homeLocation"), "nobody asked for home locations");
+}
+
+fn yaml_to_json(yaml: &str) -> String {
+    let value: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
+    value.to_string()
+}
