@@ -102,8 +102,11 @@ impl Story {
     pub async fn new(binary: impl Into<PathBuf>, script: Option<Script>, args: &[&str]) -> Story {
         let mut options = WorldOptions::new(binary, Company::empty());
         options.script = script;
-        options.settle_milliseconds = 100;
-        options.args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        options.args = ["--settle-milliseconds", "100"]
+            .iter()
+            .chain(args)
+            .map(|arg| (*arg).to_owned())
+            .collect();
         options.groups = GROUPS.map(|(_, name)| name.to_owned()).to_vec();
         let world = World::new(options).await;
         let mut yaml: String = GROUPS

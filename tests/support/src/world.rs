@@ -63,8 +63,6 @@ pub struct WorldOptions {
     pub sync_interval: String,
     /// Counts requests and kills; none by default. Requests to the API server and to SCIM go through it.
     pub script: Option<Script>,
-    /// How long the operator waits for further changes before it judges losses together.
-    pub settle_milliseconds: u32,
     /// More arguments for `rollcall run`.
     pub args: Vec<String>,
 }
@@ -81,7 +79,6 @@ impl WorldOptions {
                 .to_vec(),
             sync_interval: "1s".to_owned(),
             script: None,
-            settle_milliseconds: 500,
             args: Vec::new(),
         }
     }
@@ -159,7 +156,7 @@ impl World {
             "--log",
             "info,rollcall=debug,kube=warn",
             "--settle-milliseconds",
-            &options.settle_milliseconds.to_string(),
+            "500",
             "--health-address",
             &format!("127.0.0.1:{}", health.port()),
             "--audit-log",
