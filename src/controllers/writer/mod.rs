@@ -17,6 +17,7 @@ use kube::ResourceExt;
 use super::connect;
 use super::context::Context;
 use super::desk::Desk;
+use super::gate::Gate;
 use crate::api::conditions::{self, Fact};
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::decide::effect::AccountSight;
@@ -33,6 +34,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const HALT_MAX: Duration = Duration::from_secs(30);
 /// The longest that a target's Retry-After is believed.
 const THROTTLED_MAX: Duration = Duration::from_secs(3_600);
+/// How often a call that may not be sent looks whether it may now.
+const GATE_CLOSED: Duration = Duration::from_millis(100);
 /// How long until something refused for good is tried again.
 const REFUSED_AGAIN: Duration = Duration::from_secs(600);
 /// How long until an entitlement whose object was not found is looked for again.
@@ -45,13 +48,18 @@ struct Halt(TargetError);
 struct Connection {
     target: Arc<dyn Target>,
     limiter: DefaultDirectRateLimiter,
+    gate: Arc<Gate>,
     generation: Option<i64>,
 }
 
 impl Connection {
-    /// Waits until the rate limit lets one more call through.
+    /// Waits until the rate limit lets one more call through, and for as long as the Lease is not known to be ours: a
+    /// process that slept through it waits here for its end, with whatever it still had to send (I5).
     async fn call(&self) -> &dyn Target {
         self.limiter.until_ready().await;
+        while !self.gate.is_open() {
+            tokio::time::sleep(GATE_CLOSED).await;
+        }
         self.target.as_ref()
     }
 }
@@ -184,6 +192,7 @@ impl Writer {
         let connection = Connection {
             target,
             limiter,
+            gate: self.context.gate.clone(),
             generation: spec.metadata.generation,
         };
         let capabilities = connection.call().await.capabilities().await.map_err(Halt)?;
