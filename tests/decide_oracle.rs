@@ -5,6 +5,7 @@
 //! past noon UTC, when Berlin, UTC and UTC-12 have the same date; the edges of days have their own tests.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -853,7 +854,7 @@ impl Company {
                             format!("p{number}") == *name && (rule.fate == Fate::Broken || Some(rule.priority) >= top)
                         });
                         if outranks && verdict.undecided_grantors.contains(name) && !grantors.contains(name) {
-                            limit = record.unwrap().limit.to_owned();
+                            record.unwrap().limit.clone_into(&mut limit);
                         }
                     }
                     let grantors = grantors.into_iter().collect();
@@ -992,7 +993,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(config(160))]
+    #![proptest_config(config(128))]
 
     /// Semantics 1 to 6, all at once: what is desired, by whom, with what, and what is undecided.
     #[test]
@@ -1087,7 +1088,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(640))]
+    #![proptest_config(config(400))]
 
     /// I1 and semantics 3: nulls, unreadable policies and vanished entitlements take nothing, lower nothing, give nothing.
     #[test]

@@ -73,6 +73,7 @@ subjects: [{{kind: ServiceAccount, name: binder, namespace: {0}}}]
 
     async fn target_as(&self, service_account: &str, config: &Config) -> KubernetesTarget {
         KubernetesTarget::new(KubernetesOptions {
+            pace: std::sync::Arc::new(rollcall::targets::pace::Pace::per_minute(60_000)),
             client_config: config.clone(),
             operator: self.plane.admin_client().await.unwrap(),
             namespace: self.namespace.to_string(),
@@ -589,6 +590,7 @@ async fn requests_and_faults_on_the_way() {
         http::HeaderValue::from_static("system:masters"),
     ));
     let target = KubernetesTarget::new(KubernetesOptions {
+        pace: std::sync::Arc::new(rollcall::targets::pace::Pace::per_minute(60_000)),
         client_config: config,
         operator,
         namespace: tenant.namespace.to_string(),
@@ -648,6 +650,7 @@ async fn requests_and_faults_on_the_way() {
         assert!(matches!(error, TargetError::Unreachable(_)), "{error}");
     }
     let target = KubernetesTarget::new(KubernetesOptions {
+        pace: std::sync::Arc::new(rollcall::targets::pace::Pace::per_minute(60_000)),
         client_config: dead.clone(),
         operator: Client::try_from(dead).unwrap(),
         namespace: tenant.namespace.to_string(),

@@ -33,12 +33,16 @@ async fn no_secret_and_no_sensitive_attribute_is_anywhere() {
     // Home locations were not asked for.
     let mirrored = "{spec: {fields: [displayName, givenName, familyName, workEmail, jobTitle, employmentStatus, \
                     startDate, terminationDate, departments]}}";
-    world.kubectl(&["patch", "hris", "hr", "--type=merge", "-p", &yaml_to_json(mirrored)]).await;
+    world
+        .kubectl(&["patch", "hris", "hr", "--type=merge", "-p", &yaml_to_json(mirrored)])
+        .await;
     let operator = world.start().await;
     world
         .eventually(&operator, "everybody has what the policy gives", async || {
             let members = world.scim.members("Everyone").await.unwrap().len();
-            (members >= 10).then_some(()).ok_or_else(|| format!("{members} members"))
+            (members >= 10)
+                .then_some(())
+                .ok_or_else(|| format!("{members} members"))
         })
         .await;
 
@@ -47,13 +51,20 @@ async fn no_secret_and_no_sensitive_attribute_is_anywhere() {
     let denied = rollcall_support::proxy::request("*", "*");
     let scim = world.scim_proxy.as_ref().unwrap();
     scim.respond_with(denied, 401, &[], b"{\"detail\": \"the token is wrong\"}".as_slice(), 2);
-    let email = world.merge.people().into_iter().find_map(|person| person.work_email).unwrap();
+    let email = world
+        .merge
+        .people()
+        .into_iter()
+        .find_map(|person| person.work_email)
+        .unwrap();
     let id = world.merge.find(&email).id;
     world.merge.promote(&id, "Chief of Canaries");
     world
         .eventually(&operator, "the refusals were met", async || {
             let user = world.scim.user(&email).await.unwrap().ok_or("no account")?;
-            (user["title"] == "Chief of Canaries").then_some(()).ok_or_else(|| format!("{user}"))
+            (user["title"] == "Chief of Canaries")
+                .then_some(())
+                .ok_or_else(|| format!("{user}"))
         })
         .await;
 
@@ -63,12 +74,25 @@ async fn no_secret_and_no_sensitive_attribute_is_anywhere() {
         ("the log", tail(operator.log(), usize::MAX)),
         ("the audit lines", format!("{:?}", world.audit())),
         ("Events", serde_json::to_string(&events.items).unwrap()),
-        ("what the target was told", serde_json::to_string(&world.scim.users().await.unwrap()).unwrap()),
+        (
+            "what the target was told",
+            serde_json::to_string(&world.scim.users().await.unwrap()).unwrap(),
+        ),
     ];
-    for kind in ["Employee", "HRISConnection", "TargetSystem", "Entitlement", "ProvisioningPolicy"] {
+    for kind in [
+        "Employee",
+        "HRISConnection",
+        "TargetSystem",
+        "Entitlement",
+        "ProvisioningPolicy",
+    ] {
         places.push((kind, serde_json::to_string(&world.list(kind).await).unwrap()));
     }
-    let secrets = [world.merge.api_key(), world.merge.account_token(), world.scim.token().to_owned()];
+    let secrets = [
+        world.merge.api_key(),
+        world.merge.account_token(),
+        world.scim.token().to_owned(),
+    ];
     for (place, text) in &places {
         for secret in &secrets {
             assert!(!text.contains(secret.as_str()), "a credential is in {place}");
@@ -82,7 +106,10 @@ async fn no_secret_and_no_sensitive_attribute_is_anywhere() {
         let Some(email) = person.work_email else { continue };
         assert!(!places[0].1.contains(&email), "{email} is in the log");
     }
-    assert!(logs_and_audit.contains("employee"), "there is something to look through");
+    assert!(
+        logs_and_audit.contains("employee"),
+        "there is something to look through"
+    );
     let employees = &places.iter().find(|(place, _)| *place == "Employee").unwrap().1;
     assert!(!employees.contains("homeLocation"), "nobody asked for home locations");
 }

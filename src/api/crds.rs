@@ -4,7 +4,8 @@
 //! nullable, numbers have limits that their Rust types can hold.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, CustomResourceDefinitionVersion, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
+    JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
 use serde_json::Value;
@@ -41,6 +42,49 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         }
     }
     crds
+}
+
+/// What `installed` lacks of `ours`: the path of the first property that it would prune from what we write, or `None`
+/// where it keeps all of it. A newer CRD lacks nothing, since records only grow.
+pub fn would_prune(installed: &CustomResourceDefinition, ours: &CustomResourceDefinition) -> Option<String> {
+    for version in &ours.spec.versions {
+        let there = installed.spec.versions.iter().find(|other| other.name == version.name);
+        let schema = |version: &CustomResourceDefinitionVersion| version.schema.clone()?.open_api_v3_schema;
+        let Some(ours) = schema(version) else { continue };
+        match there.and_then(schema) {
+            None => return Some(format!("version {}", version.name)),
+            Some(there) => {
+                if let Some(path) = lacks(&there, &ours) {
+                    return Some(path);
+                }
+            }
+        }
+    }
+    None
+}
+
+fn lacks(installed: &JSONSchemaProps, ours: &JSONSchemaProps) -> Option<String> {
+    if installed.x_kubernetes_preserve_unknown_fields == Some(true) {
+        return None;
+    }
+    for (name, property) in ours.properties.iter().flatten() {
+        match installed
+            .properties
+            .as_ref()
+            .and_then(|properties| properties.get(name))
+        {
+            None => return Some(name.clone()),
+            Some(there) => {
+                if let Some(path) = lacks(there, property) {
+                    return Some(format!("{name}.{path}"));
+                }
+            }
+        }
+    }
+    match (&installed.items, &ours.items) {
+        (Some(JSONSchemaPropsOrArray::Schema(there)), Some(JSONSchemaPropsOrArray::Schema(ours))) => lacks(there, ours),
+        _ => None,
+    }
 }
 
 /// The CustomResourceDefinitions as files: a name (`employees.rollcall.dev.yaml`) and its YAML.
@@ -161,5 +205,50 @@ fn conditions(list: &mut JSONSchemaProps) {
             _ => continue,
         };
         field.description = Some(description.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An operator that is newer than the installed CRDs would lose records by writing them.
+    #[test]
+    fn a_crd_that_would_prune_is_told_from_one_that_would_not() {
+        for ours in all() {
+            assert_eq!(would_prune(&ours, &ours), None);
+        }
+        let ours = Employee::crd();
+        let mut older = ours.clone();
+        let record = older.spec.versions[0]
+            .schema
+            .as_mut()
+            .and_then(|schema| {
+                schema
+                    .open_api_v3_schema
+                    .as_mut()?
+                    .properties
+                    .as_mut()?
+                    .get_mut("status")
+            })
+            .and_then(|status| status.properties.as_mut()?.get_mut("entitlements"))
+            .and_then(|list| match list.items.as_mut()? {
+                JSONSchemaPropsOrArray::Schema(items) => items.properties.as_mut(),
+                JSONSchemaPropsOrArray::Schemas(_) => None,
+            });
+        record
+            .and_then(|record| record.remove("operationId"))
+            .map_or_else(|| unreachable!(), |_| ());
+        assert_eq!(
+            would_prune(&older, &ours),
+            Some("status.entitlements.operationId".to_owned())
+        );
+        assert_eq!(
+            would_prune(&ours, &older),
+            None,
+            "a newer CRD keeps all that an older operator writes"
+        );
+        older.spec.versions[0].name = "v1".to_owned();
+        assert_eq!(would_prune(&older, &ours), Some("version v1alpha1".to_owned()));
     }
 }

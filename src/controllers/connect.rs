@@ -6,6 +6,7 @@ use super::context::Context;
 use super::secrets::{self, SecretError};
 use crate::api::TargetSystem;
 use crate::targets::kubernetes::{KubernetesOptions, KubernetesTarget};
+use crate::targets::pace::Pace;
 use crate::targets::scim::{ScimOptions, ScimTarget};
 use crate::targets::{Target, TargetError};
 
@@ -15,6 +16,9 @@ pub async fn connect(
     namespace: &str,
     system: &TargetSystem,
 ) -> Result<Arc<dyn Target>, TargetError> {
+    let gate = context.gate.clone();
+    let pace = Pace::per_minute(system.spec.rate_limit.requests_per_minute).only_while(move || gate.is_open());
+    let pace = Arc::new(pace);
     if let Some(scim) = &system.spec.scim {
         let token = secrets::read(&context.client, namespace, &scim.bearer_token_secret_ref)
             .await
@@ -22,7 +26,9 @@ pub async fn connect(
                 SecretError::Missing(why) => TargetError::Misconfigured(why),
                 SecretError::Unreadable(why) => TargetError::Unreachable(why),
             })?;
-        return Ok(Arc::new(ScimTarget::new(&ScimOptions::new(&scim.base_url, token))?));
+        let mut options = ScimOptions::new(&scim.base_url, token);
+        options.pace = pace;
+        return Ok(Arc::new(ScimTarget::new(&options)?));
     }
     if let Some(kubernetes) = &system.spec.kubernetes {
         let options = KubernetesOptions {
@@ -30,6 +36,7 @@ pub async fn connect(
             operator: context.client.clone(),
             namespace: namespace.to_owned(),
             service_account: kubernetes.service_account_ref.name.clone(),
+            pace,
         };
         return Ok(Arc::new(KubernetesTarget::new(options)));
     }

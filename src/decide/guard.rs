@@ -183,6 +183,7 @@ pub fn digest<'a>(losses: impl IntoIterator<Item = &'a LossId>) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::expect_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 

@@ -151,12 +151,12 @@ pub fn phase(spec: &EmployeeSpec, last: Option<Phase>, rules: &PhaseRules, now: 
     let start = read_date("startDate", spec.start_date.as_deref(), &mut doubts);
     let end = read_date("terminationDate", spec.termination_date.as_deref(), &mut doubts);
     let listed = spec.source.as_ref().map_or(SourceState::Present, |source| source.state);
-    let lost = |name: &str, text: &Option<String>| {
+    let vanished = |name: &str, text: &Option<String>| {
         text.as_ref().is_none_or(|text| text.trim().is_empty()) && is_unconfirmed(spec, name)
     };
     // Without the start date it cannot be told whether a termination date is of this employment or of one before.
-    let start_lost = lost("startDate", &spec.start_date);
-    let end_lost = lost("terminationDate", &spec.termination_date);
+    let start_lost = vanished("startDate", &spec.start_date);
+    let end_lost = vanished("terminationDate", &spec.termination_date);
 
     let begins = start.map(|date| rules.zone.start_of(date));
     let to_begin = begins.is_some_and(|instant| instant.is_none_or(|instant| instant > now));

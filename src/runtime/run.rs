@@ -180,22 +180,28 @@ async fn lead(
     Ok(result?)
 }
 
-/// Waits until every CRD is there, saying which are not.
+/// Waits until every CRD is there and keeps all that we write: an older one would prune records.
 async fn wait_for_crds(client: &Client) {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for crd in crds::all() {
-        let name = crd.metadata.name.unwrap_or_default();
+        let name = crd.metadata.name.clone().unwrap_or_default();
         loop {
             match api.get_opt(&name).await {
-                Ok(Some(_)) => break,
-                Ok(None) => tracing::warn!(
-                    crd = name,
-                    "not installed: apply the output of `rollcall crds`; waiting for it"
-                ),
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the API server does not answer yet"
-                ),
+                Ok(Some(installed)) => match crds::would_prune(&installed, &crd) {
+                    None => break,
+                    Some(field) => tracing::error!(
+                        crd = name,
+                        field,
+                        "older than this operator, and would lose what it writes: apply the output of `rollcall crds`"
+                    ),
+                },
+                Ok(None) => tracing::warn!(crd = name, "not installed: apply the output of `rollcall crds`"),
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the API server does not answer yet"
+                    );
+                }
             }
             tokio::time::sleep(AGAIN).await;
         }

@@ -1,6 +1,7 @@
 //! Target systems: one trait, and one folder per protocol. Effects never decide: what to do comes as an argument.
 
 pub mod kubernetes;
+pub mod pace;
 pub mod scim;
 
 use std::collections::BTreeSet;

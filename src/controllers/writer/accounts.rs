@@ -46,7 +46,7 @@ impl Writer {
         let id = match (action, id.as_str()) {
             (AccountAction::Create, _) => return self.create(connection, facts, digest, job.tries).await,
             // The account was being made when it was ended.
-            (_, "") => match connection.call().await.find_account(facts).await? {
+            (_, "") => match connection.target.find_account(facts).await? {
                 Found::One(account) if may_be_ours(&account, facts) => account.id,
                 _ => return Ok(done("", None)),
             },
@@ -55,12 +55,12 @@ impl Writer {
         match action {
             AccountAction::Create => Ok(done(&id, None)),
             AccountAction::Update => {
-                connection.call().await.update_account(&id, facts, false).await?;
+                connection.target.update_account(&id, facts, false).await?;
                 Ok(done(&id, Some(digest)))
             }
             AccountAction::Activate => {
-                connection.call().await.update_account(&id, facts, true).await?;
-                match connection.call().await.read_account(&id).await? {
+                connection.target.update_account(&id, facts, true).await?;
+                match connection.target.read_account(&id).await? {
                     Some(account) if account.active => Ok(done(&id, Some(digest))),
                     Some(_) => Ok(Outcome::Retrying(
                         "was told to activate the account, and it is not active".into(),
@@ -69,11 +69,11 @@ impl Writer {
                 }
             }
             AccountAction::Deactivate => {
-                match connection.call().await.deactivate_account(&id).await {
+                match connection.target.deactivate_account(&id).await {
                     Err(TargetError::Gone(_)) => return Ok(done(&id, None)),
                     other => other?,
                 }
-                match connection.call().await.read_account(&id).await? {
+                match connection.target.read_account(&id).await? {
                     Some(account) if account.active => Ok(Outcome::Retrying(
                         "was told to deactivate the account, and it is still active".into(),
                     )),
@@ -81,8 +81,8 @@ impl Writer {
                 }
             }
             AccountAction::Delete => {
-                connection.call().await.delete_account(&id).await?;
-                match connection.call().await.read_account(&id).await? {
+                connection.target.delete_account(&id).await?;
+                match connection.target.read_account(&id).await? {
                     Some(_) => Ok(Outcome::Retrying(
                         "was told to delete the account, and it is still there".into(),
                     )),
@@ -102,21 +102,24 @@ impl Writer {
     ) -> Result<Outcome, TargetError> {
         let ours = |found: Found<Account>| match found {
             Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account.id)),
-            Found::One(_) => Some(Err(
-                "has an account of that user name that Rollcall did not make".to_owned()
-            )),
+            Found::One(account) => {
+                self.saw_another(&facts.external_id, account);
+                Some(Err(
+                    "has an account of that user name that Rollcall did not make".to_owned()
+                ))
+            }
             Found::Several(why) => Some(Err(why)),
             Found::None => None,
         };
         // The look-up that led to this intent was made by this process a moment ago, or not at all.
         let fresh = tries == 0 && self.forget_absence(&facts.external_id);
-        if !fresh && let Some(found) = ours(connection.call().await.find_account(facts).await?) {
+        if !fresh && let Some(found) = ours(connection.target.find_account(facts).await?) {
             return Ok(created(found, digest));
         }
-        match connection.call().await.create_account(facts).await {
+        match connection.target.create_account(facts).await {
             Ok(account) => Ok(created(Ok(account.id), digest)),
             Err(TargetError::Ambiguous(why) | TargetError::Conflict(why)) => {
-                match ours(connection.call().await.find_account(facts).await?) {
+                match ours(connection.target.find_account(facts).await?) {
                     Some(found) => Ok(created(found, digest)),
                     None => Ok(Outcome::Retrying(why)),
                 }
@@ -136,6 +139,22 @@ impl Writer {
         known.is_some_and(|known| std::mem::take(&mut known.sight) == AccountSight::Absent)
     }
 
+    /// Somebody else's account stands where ours should be: whether it is adopted is for the planner to say.
+    fn saw_another(&self, external_id: &str, account: Account) {
+        let mut state = self.desk.state.lock();
+        if let Some(known) = state
+            .people
+            .values_mut()
+            .find(|known| known.facts.external_id == external_id)
+        {
+            known.sight = AccountSight::Present {
+                id: account.id,
+                active: account.active,
+                ours: false,
+            };
+        }
+    }
+
     /// Looks accounts up. Returns how many.
     pub(super) async fn look_up(&self, connection: &Connection) -> Result<usize, Halt> {
         let now = Instant::now();
@@ -151,7 +170,7 @@ impl Writer {
         };
         let results: Vec<_> = stream::iter(wanted)
             .map(|(name, facts)| async move {
-                let found = connection.call().await.find_account(&facts).await;
+                let found = connection.target.find_account(&facts).await;
                 (name, facts, found)
             })
             .buffer_unordered(CONCURRENCY)

@@ -136,7 +136,7 @@ impl Writer {
         if known.is_some() {
             return Ok(known);
         }
-        Ok(match connection.call().await.find_account(facts).await? {
+        Ok(match connection.target.find_account(facts).await? {
             Found::One(account) if may_be_ours(&account, facts) => Some(account.id),
             _ => None,
         })
@@ -171,8 +171,7 @@ impl Writer {
             return Ok(Some(seen));
         }
         match connection
-            .call()
-            .await
+            .target
             .change_holders(object, &add, &remove, Some(&seen))
             .await
         {
@@ -194,7 +193,7 @@ impl Writer {
         connection: &Connection,
         object: &RemoteObject,
     ) -> Result<Option<Holders>, TargetError> {
-        let holders = connection.call().await.holders(object).await?;
+        let holders = connection.target.holders(object).await?;
         self.desk.state.lock().holders.insert(
             object.clone(),
             HoldersSeen {

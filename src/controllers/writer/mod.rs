@@ -6,18 +6,15 @@ mod jobs;
 mod memberships;
 mod objects;
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use kube::ResourceExt;
 
 use super::connect;
 use super::context::Context;
 use super::desk::Desk;
-use super::gate::Gate;
 use crate::api::conditions::{self, Fact};
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::decide::effect::AccountSight;
@@ -34,8 +31,6 @@ const LINGER: Duration = Duration::from_secs(2);
 const HALT_MAX: Duration = Duration::from_secs(30);
 /// The longest that a target's Retry-After is believed.
 const THROTTLED_MAX: Duration = Duration::from_secs(3_600);
-/// How often a call that may not be sent looks whether it may now.
-const GATE_CLOSED: Duration = Duration::from_millis(100);
 /// How long until something refused for good is tried again.
 const REFUSED_AGAIN: Duration = Duration::from_secs(600);
 /// How long until an entitlement whose object was not found is looked for again.
@@ -47,21 +42,7 @@ struct Halt(TargetError);
 /// A target that can be called, and the settings that it was made with.
 struct Connection {
     target: Arc<dyn Target>,
-    limiter: DefaultDirectRateLimiter,
-    gate: Arc<Gate>,
     generation: Option<i64>,
-}
-
-impl Connection {
-    /// Waits until the rate limit lets one more call through, and for as long as the Lease is not known to be ours: a
-    /// process that slept through it waits here for its end, with whatever it still had to send (I5).
-    async fn call(&self) -> &dyn Target {
-        self.limiter.until_ready().await;
-        while !self.gate.is_open() {
-            tokio::time::sleep(GATE_CLOSED).await;
-        }
-        self.target.as_ref()
-    }
 }
 
 /// Works for one target until the process ends or the target goes.
@@ -185,17 +166,11 @@ impl Writer {
         let target = connect::connect(&self.context, &self.desk.namespace, spec)
             .await
             .map_err(Halt)?;
-        let per_minute = NonZeroU32::new(spec.spec.rate_limit.requests_per_minute).unwrap_or(NonZeroU32::MIN);
-        // A tenth of a minute's worth may go at once.
-        let burst = NonZeroU32::new(per_minute.get() / 10).unwrap_or(NonZeroU32::MIN);
-        let limiter = RateLimiter::direct(Quota::per_minute(per_minute).allow_burst(burst));
         let connection = Connection {
             target,
-            limiter,
-            gate: self.context.gate.clone(),
             generation: spec.metadata.generation,
         };
-        let capabilities = connection.call().await.capabilities().await.map_err(Halt)?;
+        let capabilities = connection.target.capabilities().await.map_err(Halt)?;
         {
             let mut state = self.desk.state.lock();
             state.health.capabilities = Some(capabilities);

@@ -33,7 +33,7 @@ impl Writer {
                 .collect()
         };
         for (name, entitlement) in wanted {
-            let found = match connection.call().await.find_object(&entitlement.spec).await {
+            let found = match connection.target.find_object(&entitlement.spec).await {
                 Err(error) if is_whole(&error) => return Err(Halt(error)),
                 other => other.map_err(|error| format!("target {} {error}", self.desk.target)),
             };

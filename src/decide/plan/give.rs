@@ -69,6 +69,12 @@ impl Planner<'_> {
                 AccountState::Pending => {
                     self.accounts.remove(target);
                 }
+                // None could be made since one is there: it is judged as any that is found.
+                AccountState::Failed
+                    if record.id.is_empty() && matches!(self.sight.account(target), AccountSight::Present { .. }) =>
+                {
+                    self.accounts.remove(target);
+                }
                 AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting
                     if !record.id.is_empty() =>
                 {

@@ -9,7 +9,7 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::Namespace;
@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use self::errors::About;
 use self::identity::{Binding, Identity, role_words, user, user_subject};
 use self::session::Session;
+use super::pace::Pace;
 use super::{Account, AccountFacts, Found, Holders, Target, TargetError};
 use crate::api::MANAGER;
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
@@ -39,6 +40,8 @@ pub struct KubernetesOptions {
     pub namespace: String,
     /// The `ServiceAccount` that writes the bindings.
     pub service_account: String,
+    /// How fast it may be called; a call is a few requests.
+    pub pace: Arc<Pace>,
 }
 
 /// This cluster's RBAC, as one `ServiceAccount` may write it.
@@ -64,9 +67,10 @@ impl KubernetesTarget {
             operator,
             namespace,
             service_account,
+            pace,
         } = options;
         Self {
-            session: Session::new(&client_config, operator, namespace.clone(), service_account),
+            session: Session::new(&client_config, operator, namespace.clone(), service_account, pace),
             namespace,
             roles: Mutex::new(BTreeMap::new()),
         }

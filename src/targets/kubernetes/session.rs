@@ -1,5 +1,6 @@
 //! A client that is a `ServiceAccount`, by tokens that live an hour.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
@@ -12,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::errors::About;
 use crate::targets::TargetError;
+use crate::targets::pace::Pace;
 
 /// How long a token is asked to live.
 const LIFE: u32 = 3_600;
@@ -27,6 +29,7 @@ pub(super) struct Session {
     namespace: String,
     service_account: String,
     words: String,
+    pace: Arc<Pace>,
     current: Mutex<Option<Current>>,
 }
 
@@ -37,7 +40,7 @@ struct Current {
 
 impl Session {
     /// Only the address and the trust of `config` are used: its credentials are dropped here.
-    pub fn new(config: &Config, operator: Client, namespace: String, service_account: String) -> Self {
+    pub fn new(config: &Config, operator: Client, namespace: String, service_account: String, pace: Arc<Pace>) -> Self {
         let mut config = config.clone();
         config.auth_info = AuthInfo::default();
         config.headers.clear();
@@ -54,6 +57,7 @@ impl Session {
             words: format!("{namespace}/{service_account}"),
             namespace,
             service_account,
+            pace,
             current: Mutex::new(None),
         }
     }
@@ -65,6 +69,7 @@ impl Session {
 
     /// A client that is the `ServiceAccount`. Callers that come while a token is asked for wait for that one.
     pub async fn client(&self) -> Result<Client, TargetError> {
+        self.pace.ready().await;
         let mut current = self.current.lock().await;
         if let Some(current) = current.as_ref().filter(|current| Instant::now() < current.until) {
             return Ok(current.client.clone());

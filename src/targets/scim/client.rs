@@ -1,5 +1,6 @@
 //! HTTP as SCIM uses it (RFC 7644 section 3): one attempt a call, bounded in time and size, no redirects.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
@@ -11,6 +12,7 @@ use url::Url;
 use super::ScimOptions;
 use super::errors::{About, Failure, Refusal, no_answer};
 use crate::targets::TargetError;
+use crate::targets::pace::Pace;
 
 /// The media type of RFC 7644 section 8.1.
 const SCIM_JSON: &str = "application/scim+json";
@@ -34,6 +36,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
     authorization: HeaderValue,
+    pace: Arc<Pace>,
 }
 
 /// A resource, with its version where the answer carries one.
@@ -90,6 +93,7 @@ impl Client {
             http,
             base,
             authorization,
+            pace: options.pace.clone(),
         })
     }
 
@@ -187,6 +191,7 @@ impl Client {
         if let Some(version) = version.and_then(|version| HeaderValue::from_str(version).ok()) {
             request = request.header(IF_MATCH, version);
         }
+        self.pace.ready().await;
         let mut answer = request.send().await.map_err(|error| no_answer(&about, error))?;
         let status = answer.status();
         if !status.is_success() {

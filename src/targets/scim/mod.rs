@@ -13,7 +13,7 @@ mod users;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use self::client::{Client, Record, attribute};
 use self::errors::{Failure, Refusal};
+use super::pace::Pace;
 use super::{Account, AccountFacts, Found, Holders, Target, TargetError};
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
@@ -41,6 +42,8 @@ pub struct ScimOptions {
     pub connect_timeout: Duration,
     /// How long a request may take, its answer included. Default 30 s.
     pub timeout: Duration,
+    /// How fast it may be called. Default 600 requests a minute.
+    pub pace: Arc<Pace>,
 }
 
 impl ScimOptions {
@@ -51,6 +54,7 @@ impl ScimOptions {
             token,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
+            pace: Arc::new(Pace::per_minute(600)),
         }
     }
 }
