@@ -16,7 +16,9 @@ pub async fn connect(
     namespace: &str,
     system: &TargetSystem,
 ) -> Result<Arc<dyn Target>, TargetError> {
-    let pace = Arc::new(Pace::per_minute(system.spec.rate_limit.requests_per_minute));
+    let gate = context.gate.clone();
+    let pace = Pace::per_minute(system.spec.rate_limit.requests_per_minute).only_while(move || gate.is_open());
+    let pace = Arc::new(pace);
     if let Some(scim) = &system.spec.scim {
         let token = secrets::read(&context.client, namespace, &scim.bearer_token_secret_ref)
             .await

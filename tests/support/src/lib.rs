@@ -11,4 +11,5 @@ pub mod operator;
 pub mod process;
 pub mod proxy;
 pub mod scim_server;
+pub mod story;
 pub mod world;

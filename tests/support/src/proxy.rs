@@ -108,7 +108,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 }
 
 /// When an armed action runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum When {
     /// Before the request is forwarded; it never is.
     Before,
@@ -148,6 +148,7 @@ pub struct Fired {
 
 type Classifier = Box<dyn Fn(&RequestInfo) -> bool + Send + Sync>;
 type Action = Box<dyn FnOnce() + Send>;
+type Armed = (Box<dyn FnMut(&Entry) -> bool + Send>, When, Action);
 
 /// The order of the counted requests of one operator, over all its proxies. Clones are the same script.
 #[derive(Clone)]
@@ -163,7 +164,7 @@ struct Shared {
 
 struct State {
     log: Vec<Entry>,
-    armed: Option<(u64, When, Action)>,
+    armed: Option<Armed>,
     open: bool,
     // Grows whenever the gate closes. A connection made before belongs to a process that is dead now.
     epoch: u64,
@@ -215,8 +216,18 @@ impl Script {
     /// Runs `action` at the counted request `number` (greater than [`total`](Script::total) is now), once. While it runs, and until [`reopen`](Script::reopen), nothing
     /// gets through. It replaces what was armed before, and forgets what has fired before.
     pub fn arm(&self, number: u64, when: When, action: impl FnOnce() + Send + 'static) {
+        self.arm_at(move |entry| entry.number == number, when, action);
+    }
+
+    /// As [`arm`](Script::arm), at the first counted request that `fits`, which is shown each one once.
+    pub fn arm_at(
+        &self,
+        fits: impl FnMut(&Entry) -> bool + Send + 'static,
+        when: When,
+        action: impl FnOnce() + Send + 'static,
+    ) {
         let mut state = lock(&self.shared.state);
-        state.armed = Some((number, when, Box::new(action)));
+        state.armed = Some((Box::new(fits), when, Box::new(action)));
         self.shared.fired.send_replace(None);
     }
 
@@ -322,7 +333,7 @@ impl Script {
             status: None,
         };
         state.log.push(entry.clone());
-        let armed = state.armed.take_if(|(at, _, _)| *at == number);
+        let armed = state.armed.take_if(|(fits, _, _)| fits(&entry));
         match armed {
             Some((_, When::Before, action)) => {
                 state.close();

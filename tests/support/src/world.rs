@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::Value;
 
 use crate::control_plane::{ControlPlane, Namespace};
@@ -371,6 +372,11 @@ spec:
         Operator::start(options).expect("the operator starts")
     }
 
+    /// How this tenant's operator is run, for tests that run several.
+    pub fn operator_options(&self) -> OperatorOptions {
+        self.options.clone()
+    }
+
     /// Waits until the operator leads and has listed every kind.
     pub async fn ready(&self, operator: &Operator) {
         let url = format!("{}/readyz", self.health.http_url());
@@ -382,19 +388,11 @@ spec:
 
     /// Has the Lease taken over at once after a kill, as it else is when it has run out.
     pub async fn free_lease(&self) {
-        let args = [
-            "delete",
-            "lease",
-            &self.namespace,
-            "-n",
-            OPERATOR.0,
-            "--ignore-not-found",
-            "--wait=false",
-        ];
-        self.plane
-            .kubectl(&args)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), OPERATOR.0);
+        match leases.delete(&self.namespace, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            other => drop(other.expect("the Lease can be deleted")),
+        }
     }
 
     /// The audit lines so far.

@@ -1,0 +1,155 @@
+//! Which points were tried, and which are next: shared by all tenants.
+//!
+//! The requests of a chapter go to several servers, so their order varies a little, and a number alone does not say which
+//! one it will be. A point is therefore the nth request of a shape. Chapters without a kill show which there are.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter, Result};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rollcall_support::proxy::When;
+use rollcall_support::story::Chapter;
+
+/// After so many violations there is enough to look at.
+const ENOUGH: usize = 5;
+/// How often a point is given out until it comes up.
+const GIVEN: usize = 3;
+/// Kinds whose status holds figures: how many patches the same news takes varies, so that only the first is sure.
+const FIGURES: [&str; 3] = ["provisioningpolicies", "entitlements", "targetsystems"];
+
+/// Where to kill.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Point {
+    /// What the request is, as `shape` says it.
+    pub shape: String,
+    /// The how manyth of these, from 1.
+    pub nth: usize,
+    /// Before the request or after its answer.
+    pub when: When,
+}
+
+impl Display for Point {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let when = if self.when == When::Before { "before" } else { "after" };
+        write!(f, "killed {when} {} (no. {})", self.shape, self.nth)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    given: usize,
+    tried: bool,
+}
+
+impl Row {
+    fn is_open(&self, point: &Point) -> bool {
+        let varies = point.nth > 1 && FIGURES.iter().any(|kind| point.shape.contains(kind));
+        !self.tried && self.given < if varies { 1 } else { GIVEN }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    rows: BTreeMap<(Chapter, Point), Row>,
+    violations: Vec<String>,
+}
+
+/// The book that all tenants share.
+#[derive(Debug, Clone, Default)]
+pub struct Book(Arc<Mutex<Pages>>);
+
+impl Book {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether any chapter has points left.
+    pub fn is_open(&self) -> bool {
+        let pages = self.pages();
+        let left = pages.rows.is_empty() || pages.rows.iter().any(|((_, point), row)| row.is_open(point));
+        left && pages.violations.len() < ENOUGH
+    }
+
+    /// Whether the chapter was seen before.
+    pub fn knows(&self, chapter: Chapter) -> bool {
+        self.pages().rows.keys().any(|(known, _)| *known == chapter)
+    }
+
+    /// The next point of a chapter; none where all were tried, or where nothing is known of it.
+    pub fn next(&self, chapter: Chapter) -> Option<Point> {
+        let mut pages = self.pages();
+        let rows = pages.rows.iter_mut();
+        let mut open: Vec<_> = rows
+            .filter(|((of, point), row)| *of == chapter && row.is_open(point))
+            .collect();
+        open.sort_by_key(|(_, row)| row.given);
+        let ((_, point), row) = open.into_iter().next()?;
+        row.given += 1;
+        Some(point.clone())
+    }
+
+    /// The operator was killed at a point.
+    pub fn tried(&self, chapter: Chapter, point: Point) {
+        self.pages().rows.entry((chapter, point)).or_default().tried = true;
+    }
+
+    /// What a chapter without a kill sends.
+    pub fn seen(&self, chapter: Chapter, shapes: impl Iterator<Item = String>) {
+        let mut pages = self.pages();
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for shape in shapes {
+            let nth = counts.entry(shape.clone()).or_default();
+            *nth += 1;
+            for when in [When::Before, When::After] {
+                let (shape, nth) = (shape.clone(), *nth);
+                pages.rows.entry((chapter, Point { shape, nth, when })).or_default();
+            }
+        }
+    }
+
+    /// Something is not as it must be.
+    pub fn violated(&self, what: String) {
+        eprintln!("VIOLATION {what}");
+        self.pages().violations.push(what);
+    }
+
+    /// What was not as it must be.
+    pub fn violations(&self) -> Vec<String> {
+        self.pages().violations.clone()
+    }
+
+    /// Kinds of requests at which the operator was never killed.
+    pub fn missed(&self) -> Vec<String> {
+        let pages = self.pages();
+        let missed = pages
+            .rows
+            .iter()
+            .filter(|((_, point), row)| !row.tried && point.nth == 1);
+        missed
+            .map(|((chapter, point), _)| format!("{chapter}: {point}"))
+            .collect()
+    }
+}
+
+impl Display for Book {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let pages = self.pages();
+        let tried = |chapter, when| {
+            let rows = pages.rows.iter();
+            rows.filter(|((of, point), row)| (chapter, when) == (*of, point.when) && row.tried)
+                .count()
+        };
+        let chapters: Vec<String> = Chapter::ALL
+            .into_iter()
+            .map(|chapter| format!("{chapter} {}+{}", tried(chapter, When::Before), tried(chapter, When::After)))
+            .collect();
+        writeln!(
+            f,
+            "kill points (before+after): {}: {} tried, {} violations; {} status patches did not come up a second time",
+            chapters.join(", "),
+            pages.rows.values().filter(|row| row.tried).count(),
+            pages.violations.len(),
+            pages.rows.values().filter(|row| !row.tried).count()
+        )
+    }
+}
