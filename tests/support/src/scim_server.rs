@@ -282,7 +282,7 @@ impl ScimServer {
 async fn python() -> Result<PathBuf> {
     if find_program(Path::new("python3")).is_none() {
         return Err(Error(
-            "the tests need a SCIM server, which is written in Python, but there is no `python3`. \
+            "the tests and the quickstart need a SCIM server, which is written in Python, but there is no `python3`. \
              Install Python 3.10 or newer, with its venv module"
                 .into(),
         ));
