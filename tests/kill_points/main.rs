@@ -94,7 +94,7 @@ impl Tenant {
                 if !wrongs.is_empty() {
                     let at = point
                         .as_ref()
-                        .map_or_else(|| "without a kill".to_owned(), |point| point.to_string());
+                        .map_or_else(|| "without a kill".to_owned(), ToString::to_string);
                     let log: Vec<String> = self.script.log().iter().map(ToString::to_string).collect();
                     let last = rollcall_support::process::tail(self.operator.log(), 15);
                     book.violated(format!(
