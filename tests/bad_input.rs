@@ -1,5 +1,6 @@
 //! What of input that is wrong: is it said, in words that say how to mend it, is nothing lost meanwhile, and does it
 //! converge by itself once it is mended?
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 
@@ -348,6 +349,27 @@ async fn an_entitlement_gets_another_name() {
             ],
         )
         .await;
+    // A third that calls the same group by its id.
+    let groups = world.scim.groups().await.unwrap();
+    let group = groups
+        .iter()
+        .find(|group| group["displayName"] == "Engineering")
+        .unwrap();
+    let by_id = json!({
+        "apiVersion": "rollcall.dev/v1alpha1", "kind": "Entitlement", "metadata": {"name": "by-id"},
+        "spec": {"targetRef": {"name": "directory"}, "scimGroup": {"id": group["id"]}},
+    });
+    world.apply(&by_id.to_string()).await;
+    world
+        .complains(
+            &operator,
+            ("Entitlement", "by-id"),
+            "Ready=False/Duplicate",
+            &["Entitlement engineering already stands for the same object"],
+        )
+        .await;
+    world.kubectl(&["delete", "entitlement", "by-id"]).await;
+
     let selector = "{department: {in: [Engineering]}}";
     world.apply(&World::policy("engineering", selector, &["eng"])).await;
     world.quiet(QUIET).await;

@@ -1,4 +1,5 @@
 //! What of an HR system that answers nonsense? Absence is no evidence, and neither is a read that cannot be believed.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 
@@ -69,7 +70,7 @@ async fn syncs(world: &World, operator: &Operator, count: usize) {
         let requests = world.merge.requests();
         requests
             .iter()
-            .filter(|request| request.path.contains("sync-status"))
+            .filter(|request| request.path.contains("account-details"))
             .count()
     };
     let before = begun();
@@ -165,7 +166,7 @@ async fn answers_that_cannot_be_read() {
             "Malformed",
             &[
                 "answer for employees cannot be used",
-                "tell Merge's support if this lasts",
+                "ask Merge's support if this lasts",
             ],
         ),
         (

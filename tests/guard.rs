@@ -1,5 +1,6 @@
 //! Does a mistake in a policy stop before it costs many people their access, and does a person's decision release
 //! exactly what was shown?
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 
@@ -232,7 +233,7 @@ async fn killed_in_the_middle_of_an_approved_release() {
         world.has_grant(&operator, name, "engineering", "Held").await;
     }
     let killed = operator.clone();
-    releases.arm(releases.total() + 5, When::After, move || killed.kill());
+    releases.arm(releases.total() + 5, When::Before, move || killed.kill());
     release(&world, &digest).await;
     releases.wait_fired(Duration::from_secs(60)).await.unwrap();
     let mut held = 0;

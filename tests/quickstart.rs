@@ -1,4 +1,5 @@
 //! Does the quickstart do what it says, on this machine and from an empty cluster?
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

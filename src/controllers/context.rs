@@ -126,7 +126,7 @@ impl Context {
         for name in index
             .namespace(namespace)
             .into_iter()
-            .flat_map(|content| content.employees.keys())
+            .flat_map(|content| content.employees.keys().chain(content.broken_employees.keys()))
         {
             self.employees.wake(namespace, name);
         }

@@ -16,14 +16,18 @@ use super::writer;
 use crate::api::conditions::Fact;
 use crate::api::employee::{Cause, EmployeeStatus};
 use crate::api::entitlement::RemoteObject;
-use crate::api::target::Capabilities;
+use crate::api::target::{Adopt, Capabilities};
 use crate::decide::Person;
 use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey, Sight, attributes_digest, intents};
-use crate::decide::losses::{Named, account_name};
+use crate::decide::losses::{Named, account_name, readable_target};
 use crate::targets::{AccountFacts, Found, Holders};
 
 /// How long a finished person waits for results from other targets, so that one record carries them all.
 const GATHER: Duration = Duration::from_millis(400);
+
+/// Where nothing is taken over, how old a look at the holders may be that a grant rests on: what others gave since is
+/// theirs, and would be taken for ours.
+const RECENT: Duration = Duration::from_secs(5);
 
 /// Every target's desk.
 #[derive(Debug, Default)]
@@ -67,6 +71,8 @@ pub struct DeskState {
 pub struct HoldersSeen {
     /// Who holds it; `None` where the object is gone.
     pub holders: Option<Holders>,
+    /// When they were read.
+    pub at: Instant,
 }
 
 /// What an entitlement stands for at the target.
@@ -208,11 +214,15 @@ impl Desks {
     pub fn sight(&self, context: &Context, namespace: &str, person: &Person) -> Sight {
         let mut sight = Sight::default();
         for desk in self.of(namespace) {
-            let name = context
-                .index
-                .read()
-                .namespace(namespace)
-                .map_or(Named::Account, |content| account_name(content, person, &desk.target));
+            let (name, takes_nothing_over) = {
+                let index = context.index.read();
+                let content = index.namespace(namespace);
+                let target = content.and_then(|content| readable_target(content, &desk.target));
+                (
+                    content.map_or(Named::Account, |content| account_name(content, person, &desk.target)),
+                    target.is_some_and(|target| target.spec.adopt == Adopt::Never),
+                )
+            };
             let state = desk.state.lock();
             let mut account = person
                 .status
@@ -231,7 +241,8 @@ impl Desks {
                 account = Some(name);
             }
             let Some(account) = account else { continue };
-            for (object, seen) in &state.holders {
+            let recent = |seen: &HoldersSeen| !takes_nothing_over || seen.at.elapsed() < RECENT;
+            for (object, seen) in state.holders.iter().filter(|(_, seen)| recent(seen)) {
                 let key = RemoteKey {
                     target: desk.target.clone(),
                     object: object.clone(),

@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace as KubeNamespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::api::Api;
 use kube::core::metadata::PartialObjectMeta;
 use kube::runtime::controller::Action;
 
+use super::broken;
 use super::context::Context;
 use super::recorder::{self, RecordError};
 use super::report;
 use crate::api::Employee;
+use crate::api::conditions::{self, Fact};
 use crate::api::employee::{AccountState, DeletionPolicy, EmployeeStatus, GrantState};
 use crate::decide::guard::Verdict;
 use crate::decide::plan::{Next, next};
@@ -45,6 +48,9 @@ pub async fn reconcile(
 
     // 1. A snapshot (pure). Nothing is decided before every store has synced; the last one to do so wakes everybody.
     let Some(person) = snapshot(&context, &namespace, &name) else {
+        if let Some(error) = unreadable(&context, &namespace, &name) {
+            say_unreadable(&context, object.meta(), &error).await?;
+        }
         return Ok(Action::await_change());
     };
 
@@ -117,6 +123,31 @@ fn snapshot(context: &Context, namespace: &str, name: &str) -> Option<Person> {
         .map(|person| person.as_ref().clone())
 }
 
+/// Why a person cannot be read, where that is so.
+fn unreadable(context: &Context, namespace: &str, name: &str) -> Option<String> {
+    let index = context.index.read();
+    index.namespace(namespace)?.broken_employees.get(name).cloned()
+}
+
+/// Says of a person that they cannot be read, and lets one go whose deletion nothing holds up.
+async fn say_unreadable(context: &Context, metadata: &ObjectMeta, error: &str) -> Result<(), EmployeeError> {
+    let (namespace, _) = report::key(metadata);
+    if metadata.deletion_timestamp.is_some()
+        && (!broken::asks_to_revoke(context, metadata).await? || is_terminating(context, &namespace).await?)
+    {
+        return Ok(broken::remove_finalizer(context, metadata).await?);
+    }
+    let fact = Fact::no(
+        conditions::READY,
+        conditions::INVALID,
+        format!(
+            "The Employee cannot be read, so that all access stays as it is, an exit included: {error}. Apply it anew as the \
+             installed CRD describes it."
+        ),
+    );
+    Ok(broken::say::<Employee>(context, metadata, &fact).await?)
+}
+
 fn decide(
     context: &Context,
     namespace: &str,
@@ -140,6 +171,10 @@ async fn lets_go(context: &Context, namespace: &str, person: &Person) -> Result<
     if person.spec.deletion_policy == DeletionPolicy::Orphan {
         return Ok(true);
     }
+    is_terminating(context, namespace).await
+}
+
+async fn is_terminating(context: &Context, namespace: &str) -> Result<bool, EmployeeError> {
     let api: Api<KubeNamespace> = Api::all(context.client.clone());
     let found = api
         .get_opt(namespace)

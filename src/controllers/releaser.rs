@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::context::Context;
-use crate::api::RELEASE_HELD_ANNOTATION;
-use crate::decide::guard::{Judgement, LossId, Verdict, judge};
-use crate::decide::survey::{Survey, survey};
-use crate::decide::{Namespace, index::Entry};
+use crate::decide::guard::{Judgement, LossId, Verdict};
+use crate::decide::survey::{Survey, judge_all, survey};
 
 /// A namespace that never settles is judged all the same, after this many times the settling time.
 const PATIENCE: u32 = 5;
@@ -178,30 +175,4 @@ impl Releaser {
             }
         }
     }
-}
-
-fn judge_all(content: &Namespace, survey: &Survey, issued: &mut BTreeSet<LossId>) -> BTreeMap<String, Judgement> {
-    // What is on record by now, or no longer called for, is nothing that the guard must remember.
-    let called_for: BTreeSet<&LossId> = survey
-        .targets
-        .values()
-        .flat_map(|tally| tally.docket.losses.iter().map(|loss| &loss.id))
-        .collect();
-    issued.retain(|loss| called_for.contains(loss));
-    let mut judgements = BTreeMap::new();
-    for (name, tally) in &survey.targets {
-        // Without the target's own words there is no budget, and nothing goes.
-        let Some(target) = content.targets.get(name).and_then(Entry::readable) else {
-            continue;
-        };
-        let approval = target.annotations().get(RELEASE_HELD_ANNOTATION).map(String::as_str);
-        let judgement = judge(&tally.docket, &target.spec.guard, issued, approval);
-        let released = judgement
-            .verdicts
-            .iter()
-            .filter(|(_, verdict)| matches!(verdict, Verdict::Released { .. }));
-        issued.extend(released.map(|(loss, _)| loss.clone()));
-        judgements.insert(name.clone(), judgement);
-    }
-    judgements
 }

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use super::context::Context;
 use crate::api::conditions::{self, Fact, MESSAGE_MAX, clip};
+use crate::decide::effect::short_digest;
 
 /// Namespace and name.
 pub fn key(metadata: &ObjectMeta) -> (String, String) {
@@ -69,7 +70,8 @@ pub async fn announce<K: Resource<DynamicType = ()>>(context: &Context, metadata
             },
             reason: fact.reason.to_owned(),
             note: Some(clip(&fact.message, MESSAGE_MAX).to_owned()),
-            action: fact.type_.to_owned(),
+            // The recorder takes Events of one action for the same and repeats the words of the first.
+            action: format!("{}-{}", fact.type_, short_digest([fact.message.as_str()])),
             secondary: None,
         };
         if let Err(error) = context.events.publish(&event, &reference).await {

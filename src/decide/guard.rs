@@ -101,14 +101,6 @@ pub fn budget(guard: &Guard, holders: usize) -> usize {
 /// be written: they stay let go, and count. `approval` is the digest that a person put on the target.
 pub fn judge(docket: &Docket, guard: &Guard, issued: &BTreeSet<LossId>, approval: Option<&str>) -> Judgement {
     let budget = budget(guard, docket.holders.len());
-    let waiting: BTreeSet<&LossId> = docket.losses.iter().filter(|l| l.held).map(|l| &l.id).collect();
-    // A crash in the middle of an approved release must not leave the rest behind: what that approval already let go
-    // still counts as part of what was approved.
-    let approved = approval.filter(|approval| {
-        let gone = docket.approved.get(*approval);
-        !waiting.is_empty() && digest(waiting.iter().copied().chain(gone.into_iter().flatten())) == **approval
-    });
-
     let mut people = docket.spent.clone();
     people.extend(
         docket
@@ -121,6 +113,23 @@ pub fn judge(docket: &Docket, guard: &Guard, issued: &BTreeSet<LossId>, approval
     people.extend(newcomers.map(|l| l.id.employee.clone()));
     let room = people.len() <= budget;
 
+    // What is held by the record, and what would be held: not every record can say that it is (an account that failed),
+    // and the digest that a person was shown is over all of them.
+    let waiting = |loss: &&Loss| loss.held;
+    let would_wait = |loss: &&Loss| loss.held || !(room || issued.contains(&loss.id));
+    let ids = |wanted: &dyn Fn(&&Loss) -> bool| -> BTreeSet<&LossId> {
+        docket.losses.iter().filter(wanted).map(|loss| &loss.id).collect()
+    };
+    let approved = approval.and_then(|approval| {
+        // A crash in the middle of an approved release must not leave the rest behind: what that approval already let
+        // go still counts as part of what was approved.
+        let gone = docket.approved.get(approval);
+        [ids(&waiting), ids(&would_wait)]
+            .into_iter()
+            .find(|ids| !ids.is_empty() && digest(ids.iter().copied().chain(gone.into_iter().flatten())) == approval)
+            .map(|ids| (approval, ids))
+    });
+
     let mut verdicts = BTreeMap::new();
     let mut held = Vec::new();
     for loss in &docket.losses {
@@ -129,8 +138,8 @@ pub fn judge(docket: &Docket, guard: &Guard, issued: &BTreeSet<LossId>, approval
             approval: approval.to_owned(),
             cause: loss.cause,
         };
-        let verdict = match approved {
-            Some(digest) if loss.held => released(Release::Approved, digest),
+        let verdict = match &approved {
+            Some((digest, ids)) if ids.contains(&loss.id) => released(Release::Approved, digest),
             _ if issued.contains(&loss.id) || (room && !loss.held) => released(Release::Budget, ""),
             _ => {
                 held.push(loss);
@@ -268,6 +277,24 @@ mod tests {
         let judgement = judge(&docket, &guard, &BTreeSet::new(), Some(&approval));
         assert_eq!(released(&judgement), 20);
         assert_eq!(judgement.held.expect("the newcomers").people, 20);
+    }
+
+    /// I6: the digest that is shown is the digest that is taken, also where a record cannot say that it is held.
+    #[test]
+    fn the_digest_that_is_shown_lets_go_what_it_was_shown_for() {
+        let guard = Guard::default();
+        let mut docket = docket((0..20).map(|i| loss(i, i < 15)));
+        docket.spent = (30..40).map(|i| format!("e-{i}")).collect();
+        let shown = judge(&docket, &guard, &BTreeSet::new(), None).held.expect("held");
+        assert_eq!(shown.people, 20);
+        let judgement = judge(&docket, &guard, &BTreeSet::new(), Some(&shown.digest));
+        assert_eq!((released(&judgement), judgement.held), (20, None));
+        // Half of them are recorded, and the process starts anew.
+        let gone: Vec<Loss> = docket.losses.drain(..10).collect();
+        let gone = gone.into_iter().map(|loss| loss.id).collect();
+        docket.approved.insert(shown.digest.clone(), gone);
+        let judgement = judge(&docket, &guard, &BTreeSet::new(), Some(&shown.digest));
+        assert_eq!((released(&judgement), judgement.held), (10, None));
     }
 
     /// I6: a crash half-way through an approved release leaves the approval valid for the rest.

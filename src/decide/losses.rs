@@ -20,8 +20,7 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         what,
     };
     let mut losses = Vec::new();
-    let mut kept_targets: BTreeSet<&str> = resolution.desired.keys().map(|key| key.target.as_str()).collect();
-    kept_targets.extend(resolution.undecided.keys().map(|key| key.target.as_str()));
+    let mut kept_targets: BTreeSet<&str> = BTreeSet::new();
 
     for record in &person.status.entitlements {
         if !is_lost(namespace, person, resolution, record) {
@@ -51,7 +50,7 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         );
         let end = account_end(namespace, resolution, &record.target);
         let wanted = resolution.ending.is_none()
-            && (kept_targets.contains(record.target.as_str()) || !resolution.undecided_grantors.is_empty());
+            && (kept_targets.contains(record.target.as_str()) || may_need_account(resolution, &record.target));
         if live && !wanted && end.is_some_and(|end| end.action != AccountAction::Keep) {
             let member = losses
                 .iter()
@@ -68,16 +67,32 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
     losses
 }
 
+/// Whether something that policies give, or may give for all that can be told, needs the account at `target`.
+pub fn may_need_account(resolution: &Resolution, target: &str) -> bool {
+    let mut keys = resolution.desired.keys().chain(resolution.undecided.keys());
+    keys.any(|key| key.target == target) || !resolution.undecided_grantors.is_empty()
+}
+
 /// Whether a record speaks of something that the person may hold and should not.
 fn is_lost(namespace: &Namespace, person: &Person, resolution: &Resolution, record: &EntitlementRecord) -> bool {
     let live = match record.state {
         GrantState::Pending | GrantState::Revoking | GrantState::Revoked => false,
         // The target refused it, so there is nothing to lose; but an exit leaves nothing to chance.
-        GrantState::Failed => resolution.ending.is_some(),
+        GrantState::Failed => resolution.ending.is_some() || record.granted_at.is_some(),
         _ => true,
     };
-    if !live || resolution.ending.is_some() {
-        return live;
+    live && is_unwanted(namespace, person, resolution, record)
+}
+
+/// Whether the person should not have what the record speaks of, whatever its state.
+pub fn is_unwanted(
+    namespace: &Namespace,
+    person: &Person,
+    resolution: &Resolution,
+    record: &EntitlementRecord,
+) -> bool {
+    if resolution.ending.is_some() {
+        return true;
     }
     let key = RemoteKey::of(record);
     if resolution.desired.contains_key(&key) {
@@ -94,7 +109,8 @@ fn is_lost(namespace: &Namespace, person: &Person, resolution: &Resolution, reco
             .any(|grantor| resolution.undecided_grantors.contains_key(grantor))
 }
 
-fn cause(namespace: &Namespace, resolution: &Resolution, record: &EntitlementRecord) -> Cause {
+/// Why what the record speaks of is lost.
+pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &EntitlementRecord) -> Cause {
     if let Some(cause) = resolution.ending {
         return cause;
     }

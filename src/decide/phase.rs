@@ -25,6 +25,11 @@ impl Zone {
         Self(TimeZone::fixed(tz::offset(-12)))
     }
 
+    /// Whether it is [`Zone::latest`]: not where anybody lives, but for want of knowing.
+    pub fn is_a_guess(&self) -> bool {
+        *self == Self::latest()
+    }
+
     /// The IANA zone of this name, such as `Europe/Berlin`, or `None` where there is no such zone.
     pub fn named(name: &str) -> Option<Self> {
         let zone = TimeZoneDatabase::bundled().get(name.trim()).ok()?;
@@ -159,7 +164,9 @@ pub fn phase(spec: &EmployeeSpec, last: Option<Phase>, rules: &PhaseRules, now: 
     let end_lost = vanished("terminationDate", &spec.termination_date);
 
     let begins = start.map(|date| rules.zone.start_of(date));
-    let to_begin = begins.is_some_and(|instant| instant.is_none_or(|instant| instant > now));
+    // Who has begun has begun: a zone that is guessed does not send anybody back before their first day.
+    let has_begun = rules.zone.is_a_guess() && matches!(last, Some(Phase::Active | Phase::OnLeave | Phase::Leaving));
+    let to_begin = !has_begun && begins.is_some_and(|instant| instant.is_none_or(|instant| instant > now));
     let void = matches!((start, end), (Some(start), Some(end)) if end < start);
     // An end beyond the year 9999 (`9999-12-31` is how some systems write "open") is no end.
     let ends = end.filter(|_| !void).and_then(|date| rules.zone.end_of(date));
@@ -484,6 +491,26 @@ mod tests {
             ("2026-06-15T12:00:00Z", Phase::Terminated),
         ] {
             assert_eq!(phase(&leaver, None, &rules, at(instant)).phase, expected, "{instant}");
+        }
+    }
+
+    /// Evidence: that the connection went is none. Who began this morning where they live has not yet begun in the
+    /// zone that stands in for it, and stays at work all the same.
+    #[test]
+    fn a_connection_that_goes_sends_nobody_back_before_their_first_day() {
+        let rules = PhaseRules::of(&Namespace::default(), &mirrored(json!({})));
+        let facts = mirrored(json!({"employmentStatus": "ACTIVE", "startDate": "2026-06-15"}));
+        let morning = at("2026-06-15T07:00:00Z");
+        assert_eq!(phase(&facts, None, &berlin(), morning).phase, Phase::Active);
+        for last in [Phase::Active, Phase::OnLeave, Phase::Leaving] {
+            assert_eq!(
+                phase(&facts, Some(last), &rules, morning).phase,
+                Phase::Active,
+                "{last:?}"
+            );
+        }
+        for last in [None, Some(Phase::PreHire), Some(Phase::Terminated)] {
+            assert_eq!(phase(&facts, last, &rules, morning).phase, Phase::PreHire, "{last:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::effect::Outcome;
 use super::guard::Verdict;
 use crate::api::conditions::clip;
-use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState};
+use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState, Release};
 
 /// Takes in what came of the effect that the record says is under way.
 pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
@@ -126,24 +126,28 @@ fn why(cause: Cause) -> &'static str {
     }
 }
 
-/// Clears what the record says of an earlier loss.
+/// Clears what the record says of an earlier loss, but for what the guard counts: that it was let go on the budget.
 pub fn forget_loss(record: &mut EntitlementRecord) {
     record.cause = None;
-    record.release = None;
+    if record.release != Some(Release::Budget) {
+        record.release = None;
+        record.released_at = None;
+    }
     record.approval.clear();
-    record.released_at = None;
     record.revoked_at = None;
     record.reason.clear();
     record.last_error.clear();
 }
 
-/// Clears what the record says of an earlier end, for a new operation.
+/// Clears what the record says of an earlier end, for a new operation; but not what the guard counts.
 pub fn start_over(record: &mut AccountRecord, operation: &str) {
     operation.clone_into(&mut record.operation_id);
     record.cause = None;
-    record.release = None;
+    if record.release != Some(Release::Budget) {
+        record.release = None;
+        record.released_at = None;
+    }
     record.approval.clear();
-    record.released_at = None;
     record.scheduled_at = None;
     record.reason.clear();
     record.last_error.clear();

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 
 use super::effect::{RemoteKey, short_digest};
-use super::guard::{Docket, LossId, Lost, WINDOW_HOURS};
-use super::index::{Namespace, Person};
+use super::guard::{Docket, Judgement, LossId, Lost, Verdict, WINDOW_HOURS, judge};
+use super::index::{Entry, Namespace, Person};
 use super::losses::losses;
 use super::resolve::{Resolution, resolve, would};
+use crate::api::RELEASE_HELD_ANNOTATION;
 use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState, Phase, Release};
 use crate::api::policy::{Mode, PlanReport};
 
@@ -127,6 +129,34 @@ pub fn survey(namespace: &Namespace, now: Timestamp) -> Survey {
         }
     }
     survey
+}
+
+/// Judges the losses of every target. `issued` is what was let go on the budget and is not yet seen on record; it is
+/// brought up to date.
+pub fn judge_all(namespace: &Namespace, survey: &Survey, issued: &mut BTreeSet<LossId>) -> BTreeMap<String, Judgement> {
+    // What is on record by now, or no longer called for, is nothing that the guard must remember.
+    let called_for: BTreeSet<&LossId> = survey
+        .targets
+        .values()
+        .flat_map(|tally| tally.docket.losses.iter().map(|loss| &loss.id))
+        .collect();
+    issued.retain(|loss| called_for.contains(loss));
+    let mut judgements = BTreeMap::new();
+    for (name, tally) in &survey.targets {
+        // Without the target's own words there is no budget, and nothing goes.
+        let Some(target) = namespace.targets.get(name).and_then(Entry::readable) else {
+            continue;
+        };
+        let approval = target.annotations().get(RELEASE_HELD_ANNOTATION).map(String::as_str);
+        let judgement = judge(&tally.docket, &target.spec.guard, issued, approval);
+        // What was approved is known by the digest, and goes on no budget should that be withdrawn.
+        let on_budget =
+            |verdict: &Verdict| matches!(verdict, Verdict::Released { release, .. } if *release == Release::Budget);
+        let released = judgement.verdicts.iter().filter(|(_, verdict)| on_budget(verdict));
+        issued.extend(released.map(|(loss, _)| loss.clone()));
+        judgements.insert(name.clone(), judgement);
+    }
+    judgements
 }
 
 fn count_person(survey: &mut Survey, namespace: &Namespace, person: &Person, resolution: &Resolution, now: Timestamp) {

@@ -154,12 +154,19 @@ fn elder(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
             e.spec.cluster_role_binding.clone(),
         )
     };
+    // One may name by id what the other names by name.
+    let remote = |e: &Entitlement| e.status.as_ref().and_then(|status| status.remote.clone());
+    let same = |other: &Entitlement| {
+        identity(other) == identity(entitlement)
+            || (other.spec.target_ref == entitlement.spec.target_ref
+                && remote(other).is_some_and(|object| remote(entitlement) == Some(object)))
+    };
     let age = |e: &Entitlement| (e.creation_timestamp().map(|at| at.0), e.name_any());
     content
         .entitlements
         .values()
         .filter_map(Entry::readable)
-        .filter(|other| other.name_any() != entitlement.name_any() && identity(other) == identity(entitlement))
+        .filter(|other| other.name_any() != entitlement.name_any() && same(other))
         .filter(|other| age(other) < age(entitlement))
         .min_by_key(|other| age(other))
         .map(|other| other.name_any())

@@ -153,7 +153,9 @@ impl Writer {
     ) -> Result<Option<Holders>, TargetError> {
         let seen = self.desk.state.lock().holders.get(object).cloned();
         let (seen, fresh) = match seen {
-            Some(HoldersSeen { holders: Some(holders) }) => (holders, false),
+            Some(HoldersSeen {
+                holders: Some(holders), ..
+            }) => (holders, false),
             _ => match self.read(connection, object).await? {
                 Some(holders) => (holders, true),
                 None => return Ok(None),
@@ -198,6 +200,7 @@ impl Writer {
             object.clone(),
             HoldersSeen {
                 holders: holders.clone(),
+                at: Instant::now(),
             },
         );
         Ok(holders)

@@ -13,7 +13,7 @@ use self::summary::{count, next_transition, set_conditions};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Loss, LossId, Lost, Verdict};
 use super::index::{Namespace, Person};
-use super::losses::{account_end, losses};
+use super::losses::{account_end, cause, is_unwanted, losses, may_need_account};
 use super::record::{absorb_account, absorb_grant, lose_account, lose_grant};
 use super::resolve::Resolution;
 use crate::api::employee::{
@@ -167,15 +167,38 @@ impl Planner<'_> {
                 }
             }
         }
-        // Nothing was sent for these.
+        // Nothing was sent for what is pending; but what was let go before it was wanted again still counts.
         let wanted = |key: &RemoteKey| {
             self.resolution.ending.is_none()
                 && (self.resolution.desired.contains_key(key) || self.resolution.undecided.contains_key(key))
         };
         if self.resolution.frozen.is_none() {
             self.grants.retain(|(key, _), record| {
-                !matches!(record.state, GrantState::Pending | GrantState::Failed) || wanted(key)
+                let forgotten = record.state == GrantState::Pending && !wanted(key);
+                if forgotten && record.release == Some(Release::Budget) {
+                    record.state = GrantState::Revoked;
+                    record.revoked_at.clone_from(&record.released_at);
+                    record.reason.clear();
+                }
+                !forgotten || record.state == GrantState::Revoked
             });
+            self.take_back_what_failed();
+        }
+    }
+
+    /// What was refused may have been done by a try before. It was never seen there, so that no budget counts it; but it
+    /// stays on record until it was read back and not there.
+    fn take_back_what_failed(&mut self) {
+        for record in self.grants.values_mut() {
+            if record.state == GrantState::Failed
+                && record.granted_at.is_none()
+                && is_unwanted(self.namespace, self.person, self.resolution, record)
+            {
+                record.state = GrantState::Revoking;
+                record.cause = Some(cause(self.namespace, self.resolution, record));
+                "was refused, and is no longer wanted: taken back, should it be there all the same"
+                    .clone_into(&mut record.reason);
+            }
         }
     }
 
@@ -210,7 +233,12 @@ impl Planner<'_> {
             let Some(end) = account_end(self.namespace, self.resolution, target) else {
                 continue;
             };
+            record.scheduled_at = None;
             if record.state != AccountState::Deactivated || end.action != AccountAction::Delete {
+                continue;
+            }
+            // What cannot be told takes nothing, and this cannot be given back.
+            if may_need_account(self.resolution, target) {
                 continue;
             }
             let Some(released) = &record.released_at else { continue };
@@ -221,7 +249,6 @@ impl Planner<'_> {
             };
             if at <= self.now {
                 record.state = AccountState::Deleting;
-                record.scheduled_at = None;
             } else {
                 record.scheduled_at = Some(Time(at));
             }
@@ -241,15 +268,17 @@ impl Planner<'_> {
             conditions: self.person.status.conditions.clone(),
             ..EmployeeStatus::default()
         };
+        let left = losses(self.namespace, &self.as_recorded(), self.resolution);
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
         status.counts = Some(count(&status.entitlements));
-        status.next_transition = next_transition(self.resolution, &status.accounts);
+        status.next_transition = next_transition(self.resolution, &status.accounts, now);
         set_conditions(&mut status, self.resolution, self.person, now);
-        self.next.empty = status
-            .entitlements
-            .iter()
-            .all(|record| matches!(record.state, GrantState::Pending | GrantState::Revoked))
+        self.next.empty = left.is_empty()
+            && status
+                .entitlements
+                .iter()
+                .all(|record| matches!(record.state, GrantState::Pending | GrantState::Revoked))
             && !status
                 .accounts
                 .iter()
@@ -258,3 +287,6 @@ impl Planner<'_> {
         self.next
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,10 +25,14 @@ pub(super) fn count(records: &[EntitlementRecord]) -> Counts {
     counts
 }
 
-/// The next instant at which time alone changes something.
-pub(super) fn next_transition(resolution: &Resolution, accounts: &[AccountRecord]) -> Option<NextTransition> {
+/// The next instant at which time alone changes something. A deletion that is overdue waits for something else.
+pub(super) fn next_transition(
+    resolution: &Resolution,
+    accounts: &[AccountRecord],
+    now: Timestamp,
+) -> Option<NextTransition> {
     let deletions = accounts.iter().filter_map(|record| {
-        let at = record.scheduled_at.as_ref()?;
+        let at = record.scheduled_at.as_ref().filter(|at| at.0 > now)?;
         Some(NextTransition {
             at: at.clone(),
             what: format!("delete the account at {}", record.target),
@@ -44,6 +48,8 @@ pub(super) fn next_transition(resolution: &Resolution, accounts: &[AccountRecord
 /// Says what keeps the record from being decided.
 pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolution, person: &Person, now: Timestamp) {
     let generation = person.generation;
+    // Said of an Employee that could not be read; this one was.
+    conditions::clear(&mut status.conditions, conditions::READY);
     match &resolution.status_unknown {
         Some(reason) => {
             let fact = Fact::yes(conditions::STATUS_UNKNOWN, "Unreadable", reason.clone());

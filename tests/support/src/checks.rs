@@ -23,6 +23,11 @@ fn takes(entry: &Entry) -> bool {
         || (entry.request.method == http::Method::PUT && entry.request.path.contains("/Groups/"))
 }
 
+fn shown(entry: &Entry) -> String {
+    let body = String::from_utf8_lossy(&entry.request.body);
+    format!("{entry} {body}")
+}
+
 /// What an Employee's record says: state and reason by entitlement.
 pub fn grants(employee: &Value) -> BTreeMap<String, (String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -66,7 +71,7 @@ impl World {
     /// If the world was made without the script [`directory_effects`].
     pub fn changes(&self) -> Vec<String> {
         let script = self.script.as_ref().expect("the world has a script");
-        script.log().iter().map(ToString::to_string).collect()
+        script.log().iter().map(shown).collect()
     }
 
     /// What took something from somebody at the directory since the script was last reset.
@@ -76,7 +81,7 @@ impl World {
     pub fn losses(&self) -> Vec<String> {
         let script = self.script.as_ref().expect("the world has a script");
         let losses = script.log().into_iter().filter(takes);
-        losses.map(|entry| entry.to_string()).collect()
+        losses.map(|entry| shown(&entry)).collect()
     }
 
     /// The members of each group of the directory.

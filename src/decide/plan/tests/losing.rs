@@ -1,0 +1,623 @@
+//! From granted to gone, and back.
+
+use super::*;
+use crate::api::employee::DeletionPolicy;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+fn with_account(account: Value) -> Story {
+    let mut story = Story::new();
+    story.account = account;
+    story.target("okta");
+    story.settle()
+}
+
+/// I2, I6: an evidenced exit goes at once, whatever the guard says.
+#[test]
+fn a_leaver_loses_everything_without_a_verdict() {
+    let mut story = Story::settled();
+    story.ruling = Ruling::Wait;
+    story.terminate();
+    let next = story.step();
+    assert!(!next.unjudged);
+    let (grant, account) = (story.grant("chat"), story.account());
+    assert_eq!(
+        (grant.state, grant.cause, grant.release),
+        (GrantState::Revoking, Some(Cause::Termination), Some(Release::Evidence))
+    );
+    assert_eq!(
+        (account.state, account.cause, account.release),
+        (
+            AccountState::Deactivating,
+            Some(Cause::Termination),
+            Some(Release::Evidence)
+        )
+    );
+    assert_eq!(grant.released_at, Some(Time(story.now)));
+    story.all_done();
+    assert_eq!(
+        (story.state("chat"), story.account().state),
+        (GrantState::Revoked, AccountState::Deactivated)
+    );
+    assert_eq!(story.grant("chat").revoked_at, Some(Time(story.now)));
+    assert_eq!(story.ada().status.phase, Some(Phase::Terminated));
+    story.assert_stable();
+}
+
+/// I2: what is only on its way in is on its way out at once; whatever the target made of it is ended too.
+#[test]
+fn terminated_while_the_account_is_being_made() {
+    let mut story = Story::new();
+    story.saw(AccountSight::Absent);
+    story.step();
+    story.terminate();
+    story.step();
+    assert_eq!(
+        (story.account().state, story.account().id.as_str()),
+        (AccountState::Deactivating, "")
+    );
+    assert_eq!(
+        (story.state("chat"), story.grant("chat").account_id.as_str()),
+        (GrantState::Revoking, "")
+    );
+    assert!(story.intents().iter().all(Intent::is_loss));
+    // It was never made.
+    let none = Outcome::Done {
+        account_id: String::new(),
+        attributes: None,
+    };
+    story.all_come_to(&none);
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Deactivated, GrantState::Revoked)
+    );
+    story.assert_stable();
+}
+
+/// I2
+#[test]
+fn terminated_while_being_granted() {
+    let mut story = Story::new();
+    story.saw(present(true, false));
+    story.holds("chat", false);
+    story.step();
+    story.terminate();
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.grant("chat").account_id.as_str()),
+        (GrantState::Revoking, "A9")
+    );
+    assert_eq!(
+        story.account().state,
+        AccountState::Deactivating,
+        "an adopted account is ours to end"
+    );
+}
+
+/// I2: where nothing was ever sent, nothing is left.
+#[test]
+fn terminated_while_pending_leaves_no_trace() {
+    let mut story = Story::new();
+    story.saw(AccountSight::Failed("target is down".into()));
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Pending);
+    story.terminate();
+    let next = story.step();
+    assert_eq!((next.status.accounts, next.status.entitlements), (vec![], vec![]));
+}
+
+/// I6: each cause, as evidence has it.
+#[test]
+fn every_loss_has_its_cause() {
+    let causes: [(fn(&mut Story), Cause); 6] = [
+        (|story| story.facts(json!({"departments": []})), Cause::AttributeChange),
+        (|story| story.drop_policy("sales"), Cause::PolicyChange),
+        (
+            |story| {
+                story.policy("sales", &json!({"selector": {"department": {"in": ["Board"]}}}));
+                let sales = story.namespace.policies["sales"].readable().unwrap();
+                let mut edited = sales.as_ref().clone();
+                edited.metadata.generation = Some(2);
+                edited.put(&mut story.namespace);
+            },
+            Cause::PolicyChange,
+        ),
+        (
+            |story| story.facts(json!({"terminationDate": "2026-06-01"})),
+            Cause::Termination,
+        ),
+        (Story::terminate, Cause::Termination),
+        (
+            |story| {
+                story.edit(|ada| {
+                    ada.deleting = true;
+                    ada.spec.deletion_policy = DeletionPolicy::Revoke;
+                });
+            },
+            Cause::Manual,
+        ),
+    ];
+    for (change, cause) in causes {
+        let mut story = Story::new();
+        story.drop_policy("basics");
+        story.policy("sales", &json!({"selector": {"department": {"in": ["Sales"]}}}));
+        let mut story = story.settle();
+        change(&mut story);
+        story.step();
+        assert_eq!(
+            (story.state("chat"), story.grant("chat").cause),
+            (GrantState::Revoking, Some(cause))
+        );
+        let release = if cause == Cause::Termination {
+            Release::Evidence
+        } else {
+            Release::Budget
+        };
+        assert_eq!(story.grant("chat").release, Some(release));
+        assert!(!story.grant("chat").reason.is_empty());
+    }
+}
+
+/// I6: what was not judged stays as it is, and asks to be judged.
+#[test]
+fn an_unjudged_loss_waits() {
+    let mut story = Story::settled();
+    story.ruling = Ruling::Wait;
+    story.drop_policy("basics");
+    let next = story.step();
+    assert!(next.unjudged);
+    assert_eq!(story.state("chat"), GrantState::Granted);
+    story.assert_stable();
+}
+
+/// I6
+#[test]
+fn a_held_loss_waits_for_a_person() {
+    let mut story = Story::settled();
+    story.guard = json!({"maxPeople": 0, "maxPercent": 0});
+    story.target("okta");
+    story.drop_policy("basics");
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.grant("chat").cause),
+        (GrantState::Held, Some(Cause::PolicyChange))
+    );
+    assert!(story.grant("chat").released_at.is_none());
+    assert_eq!(story.ada().status.counts.unwrap().held, 1);
+    story.assert_stable();
+    // Room in the budget is for others: what was held waits for its digest.
+    story.guard = json!({});
+    story.target("okta");
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Held);
+    story.assert_stable();
+}
+
+#[test]
+fn what_is_held_and_wanted_again_is_simply_granted() {
+    let mut story = with_account(json!({"onUnused": {"action": "Deactivate"}}));
+    let before = story.ada().status.clone();
+    story.ruling = Ruling::Hold;
+    story.drop_policy("basics");
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.account().state),
+        (GrantState::Held, AccountState::Held)
+    );
+    story.policy("basics", &json!({}));
+    story.step();
+    assert_eq!(story.ada().status, before);
+}
+
+/// I2: a held loss does not shield a leaver.
+#[test]
+fn what_is_held_goes_when_the_person_leaves() {
+    let mut story = Story::settled();
+    story.ruling = Ruling::Hold;
+    story.drop_policy("basics");
+    story.step();
+    story.terminate();
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.grant("chat").release),
+        (GrantState::Revoking, Some(Release::Evidence))
+    );
+}
+
+#[test]
+fn what_is_wanted_again_before_it_is_gone_is_turned_around() {
+    let mut story = Story::settled();
+    story.terminate();
+    story.step();
+    let operation = story.grant("chat").operation_id.clone();
+    story.facts(json!({}));
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.account().state),
+        (GrantState::Granting, AccountState::Activating)
+    );
+    assert_eq!(
+        (story.grant("chat").cause, story.grant("chat").released_at.clone()),
+        (None, None)
+    );
+    assert_eq!(
+        story.grant("chat").operation_id,
+        operation,
+        "the same employment, the same operation"
+    );
+    story.all_done();
+    assert_eq!(
+        (story.state("chat"), story.account().state),
+        (GrantState::Granted, AccountState::Active)
+    );
+    story.assert_stable();
+}
+
+#[test]
+fn a_rehire_gets_the_deactivated_account_back() {
+    let mut story = Story::settled();
+    let operation = story.account().operation_id.clone();
+    story.terminate();
+    story.step();
+    story.all_done();
+    story.facts(json!({"startDate": "2026-06-10"}));
+    let next = story.step();
+    assert_eq!(
+        (story.account().state, story.account().id.as_str()),
+        (AccountState::Activating, "A1")
+    );
+    assert_ne!(story.account().operation_id, operation);
+    assert_eq!(next.look_at, BTreeSet::from([key("okta", "chat")]));
+    assert_eq!(story.state("chat"), GrantState::Revoked);
+    story.holds("chat", false);
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.grant("chat").account_id.as_str()),
+        (GrantState::Granting, "A1")
+    );
+    story.all_done();
+    story.assert_stable();
+}
+
+/// I4: a deleted account is made anew, by another operation.
+#[test]
+fn a_rehire_after_deletion_gets_another_account() {
+    let mut story = with_account(json!({"onTerminated": {"action": "Delete", "after": "1h"}}));
+    story.terminate();
+    story.step();
+    story.all_done();
+    story.now += HOUR;
+    story.step();
+    story.all_done();
+    assert_eq!(story.account().state, AccountState::Deleted);
+    story.assert_stable();
+    let before = story.account().operation_id.clone();
+    story.facts(json!({"startDate": "2026-06-10"}));
+    let next = story.step();
+    assert!(next.look_at.is_empty());
+    assert_eq!(
+        (story.account().state, story.account().id.as_str()),
+        (AccountState::Creating, "")
+    );
+    assert_ne!(story.account().operation_id, before);
+    assert_eq!(
+        (story.state("chat"), story.grant("chat").account_id.as_str()),
+        (GrantState::Granting, "")
+    );
+    story.all_done();
+    story.assert_stable();
+}
+
+#[test]
+fn a_leavers_account_is_deleted_after_the_delay() {
+    let mut story = with_account(json!({"onTerminated": {"action": "Delete", "after": "30d"}}));
+    story.terminate();
+    story.step();
+    let due = Time(story.now + DAY * 30);
+    story.all_done();
+    assert_eq!(
+        (story.account().state, story.account().scheduled_at.as_ref()),
+        (AccountState::Deactivated, Some(&due))
+    );
+    let next = story.ada().status.next_transition.clone().unwrap();
+    assert_eq!((next.at, next.what.as_str()), (due, "delete the account at okta"));
+    story.now += DAY * 30 - HOUR;
+    story.step();
+    assert_eq!(story.account().state, AccountState::Deactivated);
+    story.now += HOUR;
+    story.step();
+    assert_eq!(
+        (story.account().state, story.account().scheduled_at.as_ref()),
+        (AccountState::Deleting, None)
+    );
+    assert_eq!(story.ada().status.next_transition, None);
+    assert!(matches!(&story.intents()[..], [Intent::Account { action: Act::Delete, id, .. }] if id == "A1"));
+    story.all_done();
+    assert_eq!(story.account().state, AccountState::Deleted);
+    story.assert_stable();
+}
+
+/// I7: a deletion that is called off is no longer announced, and its hour wakes nobody again and again.
+#[test]
+fn a_deletion_that_is_called_off_is_not_announced() {
+    let mut story = with_account(json!({"onTerminated": {"action": "Delete", "after": "2d"}}));
+    story.terminate();
+    story.step();
+    story.all_done();
+    story.account = json!({});
+    story.target("okta");
+    story.step();
+    assert_eq!(
+        (
+            story.account().scheduled_at.as_ref(),
+            story.ada().status.next_transition.as_ref()
+        ),
+        (None, None)
+    );
+    story.assert_stable();
+}
+
+/// I7: while nothing may be done, the hour that has struck is no instant to wait for.
+#[test]
+fn a_deletion_that_came_due_while_paused_wakes_nobody() {
+    let mut story = with_account(json!({"onTerminated": {"action": "Delete", "after": "2d"}}));
+    story.terminate();
+    story.step();
+    story.all_done();
+    story.edit(|ada| ada.paused = true);
+    story.now += DAY * 3;
+    story.step();
+    assert_eq!(
+        (story.account().state, story.ada().status.next_transition.as_ref()),
+        (AccountState::Deactivated, None)
+    );
+    story.edit(|ada| ada.paused = false);
+    story.step();
+    assert_eq!(story.account().state, AccountState::Deleting);
+}
+
+#[test]
+fn an_unused_account_ends_as_the_target_says() {
+    let mut kept = Story::settled();
+    kept.drop_policy("basics");
+    kept.step();
+    kept.all_done();
+    assert_eq!(
+        (kept.state("chat"), kept.account().state),
+        (GrantState::Revoked, AccountState::Active)
+    );
+    kept.assert_stable();
+
+    let mut story = with_account(json!({"onUnused": {"action": "Deactivate"}}));
+    story.drop_policy("basics");
+    story.step();
+    assert_eq!(story.account().state, AccountState::Deactivating);
+    assert_eq!(
+        (story.account().cause, story.account().release),
+        (Some(Cause::PolicyChange), Some(Release::Budget))
+    );
+    story.all_done();
+    assert_eq!(story.account().state, AccountState::Deactivated);
+    story.assert_stable();
+}
+
+/// What cannot be told takes nothing, not even an account that nobody was seen to need.
+#[test]
+fn an_unused_account_is_not_deleted_while_a_policy_cannot_be_read() {
+    let mut story = with_account(json!({"onUnused": {"action": "Delete", "after": "1h"}}));
+    story.drop_policy("basics");
+    story.step();
+    story.all_done();
+    story.break_policy("other");
+    story.now += HOUR * 2;
+    story.step();
+    assert_eq!(story.account().state, AccountState::Deactivated);
+    story.drop_policy("other");
+    story.step();
+    assert_eq!(story.account().state, AccountState::Deleting);
+}
+
+/// An account that is still needed for one thing stays when another goes.
+#[test]
+fn an_account_that_is_still_used_stays() {
+    let mut story = Story::new();
+    story.account = json!({"onUnused": {"action": "Deactivate"}});
+    story.target("okta");
+    story.policy("more", &json!({"entitlements": [{"name": "code"}]}));
+    let mut story = story.settle();
+    story.drop_policy("basics");
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.state("code")),
+        (GrantState::Revoking, GrantState::Granted)
+    );
+    assert_eq!(story.account().state, AccountState::Active);
+}
+
+/// What cannot be told neither grants nor takes.
+#[test]
+fn what_cannot_be_told_keeps_what_is_there() {
+    let unclear: [fn(&mut Story); 4] = [
+        |story| story.break_policy("basics"),
+        |story| story.policy("basics", &json!({"mode": "Plan"})),
+        |story| story.policy("basics", &json!({"selector": {"manager": {"under": ["nobody@x.io"]}}})),
+        |story| {
+            story.facts(json!({"connectionRef": {"name": "hr"},
+                "source": {"state": "Present", "unconfirmed": ["departments"]}, "departments": []}));
+            story.policy("basics", &json!({"selector": {"department": {"in": ["Sales"]}}}));
+        },
+    ];
+    for (number, unclear) in unclear.into_iter().enumerate() {
+        let mut story = with_account(json!({"onUnused": {"action": "Delete", "after": "0s"}}));
+        unclear(&mut story);
+        story.step();
+        assert_eq!(
+            (story.state("chat"), story.account().state),
+            (GrantState::Granted, AccountState::Active),
+            "{number}"
+        );
+        assert_eq!(story.intents(), []);
+        let mut newcomer = Story::new();
+        unclear(&mut newcomer);
+        newcomer.saw(AccountSight::Absent);
+        let next = newcomer.step();
+        assert_eq!(
+            (next.status.accounts, next.status.entitlements),
+            (vec![], vec![]),
+            "{number}"
+        );
+    }
+}
+
+/// Who is paused or missing keeps everything; what was sent before still comes in.
+#[test]
+fn who_is_frozen_keeps_everything() {
+    let freeze: [fn(&mut Story); 2] = [
+        |story| story.edit(|ada| ada.paused = true),
+        |story| story.facts(json!({"connectionRef": {"name": "hr"}, "source": {"state": "Absent"}})),
+    ];
+    for freeze in freeze {
+        let mut story = Story::settled();
+        let before = story.ada().status.entitlements.clone();
+        story.drop_policy("basics");
+        freeze(&mut story);
+        let next = story.step();
+        assert!(!next.unjudged && next.look_up.is_empty());
+        assert_eq!(story.ada().status.entitlements, before);
+        assert_eq!(story.account().state, AccountState::Active);
+
+        let mut story = Story::new();
+        story.saw(AccountSight::Absent);
+        story.step();
+        freeze(&mut story);
+        story.all_done();
+        assert_eq!(
+            (story.state("chat"), story.account().state),
+            (GrantState::Granted, AccountState::Active)
+        );
+    }
+}
+
+#[test]
+fn who_was_terminated_and_is_paused_keeps_everything() {
+    let mut story = Story::settled();
+    story.terminate();
+    story.edit(|ada| ada.paused = true);
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.account().state),
+        (GrantState::Granted, AccountState::Active)
+    );
+    story.edit(|ada| ada.paused = false);
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.account().state),
+        (GrantState::Revoking, AccountState::Deactivating)
+    );
+}
+
+#[test]
+fn a_revoked_record_is_kept_for_thirty_days() {
+    let mut story = Story::settled();
+    story.drop_policy("basics");
+    story.step();
+    story.all_done();
+    story.now += DAY * 30 - HOUR;
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Revoked);
+    story.now += HOUR;
+    assert_eq!(story.step().status.entitlements, []);
+    story.assert_stable();
+}
+
+fn deleting(story: &mut Story) {
+    story.edit(|ada| {
+        ada.deleting = true;
+        ada.spec.deletion_policy = DeletionPolicy::Revoke;
+    });
+}
+
+/// I2, I6: the object stays until what we manage is gone, and what its deletion takes is within the budget.
+#[test]
+fn a_deleted_employee_goes_when_nothing_is_left() {
+    let mut story = with_account(json!({"onUnused": {"action": "Deactivate"}}));
+    deleting(&mut story);
+    assert!(!story.step().empty);
+    assert_eq!(story.grant("chat").release, Some(Release::Budget));
+    assert!(story.all_done().empty);
+    assert_eq!(
+        (story.state("chat"), story.account().state),
+        (GrantState::Revoked, AccountState::Deactivated)
+    );
+}
+
+/// I2: an account that nothing was granted by is ended too before the object goes.
+#[test]
+fn a_deleted_employee_waits_for_the_end_of_an_account_that_holds_nothing() {
+    for ruling in [Ruling::Wait, Ruling::Hold] {
+        let mut story = Story::settled();
+        story.drop_policy("basics");
+        story.step();
+        story.all_done();
+        story.account = json!({"onUnused": {"action": "Deactivate"}});
+        story.target("okta");
+        deleting(&mut story);
+        story.ruling = ruling;
+        assert!(!story.step().empty);
+        assert!(!story.step().empty);
+        // What was held goes once approved.
+        story.ruling = Ruling::Wait;
+        story.terminate();
+        deleting(&mut story);
+        assert!(!story.step().empty);
+        assert!(story.all_done().empty);
+    }
+}
+
+/// I3: a refused grant may have been done by a try before; it is on record until it was read back and not there.
+#[test]
+fn a_refused_grant_that_is_no_longer_wanted_is_taken_back_first() {
+    let mut story = Story::new();
+    story.saw(present(true, true));
+    story.holds("chat", false);
+    story.step();
+    story.all_come_to(&Outcome::Retrying("may or may not have done it".to_owned()));
+    story.all_come_to(&Outcome::Refused("refuses the request".to_owned()));
+    assert_eq!(story.state("chat"), GrantState::Failed);
+    // Who gave it cannot be told about: it stays.
+    story.break_policy("basics");
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Failed);
+    story.drop_policy("basics");
+    story.ruling = Ruling::Wait;
+    let next = story.step();
+    assert!(
+        !next.unjudged,
+        "what was never read back is no loss that a budget counts"
+    );
+    assert_eq!(
+        (story.state("chat"), story.grant("chat").release),
+        (GrantState::Revoking, None)
+    );
+    story.all_done();
+    assert_eq!(story.state("chat"), GrantState::Revoked);
+    story.assert_stable();
+}
+
+/// I6: what was let go within the window counts, also where it was given back since.
+#[test]
+fn what_was_given_back_still_counts_against_the_budget() {
+    let mut story = Story::settled();
+    story.drop_policy("basics");
+    story.step();
+    story.all_done();
+    story.policy("basics", &json!({}));
+    story.holds("chat", false);
+    story.step();
+    story.all_done();
+    assert_eq!(story.state("chat"), GrantState::Granted);
+    let docket = survey(&story.namespace, story.now).targets["okta"].docket.clone();
+    assert_eq!(docket.spent, BTreeSet::from(["e-ada".to_owned()]));
+    story.assert_stable();
+}

@@ -1,0 +1,172 @@
+//! What comes of what was sent.
+
+use super::*;
+
+fn retrying() -> Outcome {
+    Outcome::Retrying("may or may not have done it".to_owned())
+}
+
+fn refused() -> Outcome {
+    Outcome::Refused("refuses the request".to_owned())
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown("cannot be found out".to_owned())
+}
+
+fn granting() -> Story {
+    let mut story = Story::new();
+    story.saw(AccountSight::Absent);
+    story.step();
+    story
+}
+
+fn leaving() -> Story {
+    let mut story = Story::settled();
+    story.terminate();
+    story.step();
+    story
+}
+
+/// I3: what may have been done stays on record as under way.
+#[test]
+fn what_is_tried_again_stays_under_way() {
+    for mut story in [granting(), leaving()] {
+        let (before, meant) = (story.ada().status.clone(), story.intents());
+        story.all_come_to(&retrying());
+        assert_eq!(story.grant("chat").last_error, "may or may not have done it");
+        assert_eq!(story.account().last_error, "may or may not have done it");
+        assert_eq!(story.intents(), meant);
+        assert_eq!(story.state("chat"), before.entitlements[0].state);
+        // Done in the end, and nothing is said of the error any more.
+        story.all_done();
+        assert_eq!(
+            (
+                story.grant("chat").last_error.as_str(),
+                story.account().last_error.as_str()
+            ),
+            ("", "")
+        );
+        story.assert_stable();
+    }
+}
+
+#[test]
+fn what_is_refused_on_the_way_in_has_failed_and_is_still_meant() {
+    let mut story = granting();
+    story.all_come_to(&refused());
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Failed, GrantState::Failed)
+    );
+    assert_eq!(story.intents().len(), 2);
+    assert_eq!(story.ada().status.counts.unwrap().failed, 1);
+    story.all_done();
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Active, GrantState::Granted)
+    );
+    story.assert_stable();
+}
+
+/// I2: a refusal does not make us forget that somebody has to go.
+#[test]
+fn what_is_refused_on_the_way_out_is_still_on_its_way_out() {
+    let mut story = leaving();
+    story.all_come_to(&refused());
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Deactivating, GrantState::Revoking)
+    );
+    assert_eq!(story.grant("chat").last_error, "refuses the request");
+    assert_eq!(story.intents().len(), 2);
+}
+
+/// I4: what cannot be found out is not tried again.
+#[test]
+fn what_cannot_be_found_out_stops() {
+    let mut story = granting();
+    story.all_come_to(&unknown());
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Unknown, GrantState::Unknown)
+    );
+    story.assert_stable();
+    // I2: but an exit leaves nothing to chance.
+    story.terminate();
+    story.step();
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Deactivating, GrantState::Revoking)
+    );
+}
+
+/// I5: an outcome of what is no longer meant says nothing of what is.
+#[test]
+fn an_outcome_of_a_superseded_intent_is_ignored() {
+    let mut story = granting();
+    let meant = story.intents();
+    story.terminate();
+    story.step();
+    let done = Outcome::Done {
+        account_id: "A1".to_owned(),
+        attributes: None,
+    };
+    for outcome in [done, refused(), unknown()] {
+        story.sight.outcomes = meant.iter().map(|intent| (intent.clone(), outcome.clone())).collect();
+        assert_eq!(story.plan().status, story.ada().status);
+    }
+}
+
+/// I4: after a rehire, what came of the operation before does not count for the new one.
+#[test]
+fn an_outcome_of_an_earlier_employment_is_ignored() {
+    let mut story = granting();
+    let meant = story.intents();
+    story.terminate();
+    story.step();
+    story.all_done();
+    story.facts(json!({"startDate": "2026-06-01"}));
+    story.holds("chat", false);
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Granting);
+    let recorded = story.ada().status.clone();
+    let done = Outcome::Done {
+        account_id: "A0".to_owned(),
+        attributes: None,
+    };
+    story.sight.outcomes = meant.into_iter().map(|intent| (intent, done.clone())).collect();
+    assert_eq!(story.plan().status, recorded);
+}
+
+/// I7: an outcome that comes twice changes nothing the second time.
+#[test]
+fn an_outcome_that_comes_twice_counts_once() {
+    let mut story = granting();
+    let meant = story.intents();
+    story.all_done();
+    let done = Outcome::Done {
+        account_id: "A1".to_owned(),
+        attributes: None,
+    };
+    story.sight.outcomes = meant.into_iter().map(|intent| (intent, done.clone())).collect();
+    assert_eq!(story.plan().status, story.ada().status);
+}
+
+#[test]
+fn a_refused_update_is_tried_again_as_an_update() {
+    let mut story = Story::settled();
+    story.facts(json!({"displayName": "Ada L."}));
+    story.step();
+    story.all_come_to(&refused());
+    assert_eq!(
+        (story.account().state, story.account().id.as_str()),
+        (AccountState::Failed, "A1")
+    );
+    assert!(matches!(&story.intents()[..], [Intent::Account { action: Act::Update, id, .. }] if id == "A1"));
+    assert_eq!(
+        story.state("chat"),
+        GrantState::Granted,
+        "what she holds is not touched by it"
+    );
+}
