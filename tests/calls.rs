@@ -1,7 +1,6 @@
 //! How many calls do a hire, a transfer and a leave take, and is it the least possible?
 
-// A broken set-up may end a test with words that say why.
-#![allow(clippy::expect_used, clippy::panic)]
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -34,6 +34,7 @@ impl Pace {
 
     /// The same, and none while `may_send` says no. A process that slept through its Lease waits here for its end, with
     /// whatever it still had to send (I5).
+    #[must_use]
     pub fn only_while(self, may_send: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self {
             may_send: Box::new(may_send),

@@ -141,7 +141,13 @@ impl Display for Book {
         };
         let chapters: Vec<String> = Chapter::ALL
             .into_iter()
-            .map(|chapter| format!("{chapter} {}+{}", tried(chapter, When::Before), tried(chapter, When::After)))
+            .map(|chapter| {
+                format!(
+                    "{chapter} {}+{}",
+                    tried(chapter, When::Before),
+                    tried(chapter, When::After)
+                )
+            })
             .collect();
         writeln!(
             f,

@@ -47,7 +47,9 @@ impl<'a> Ledger<'a> {
             }
             ("scim", "POST", [.., "Users"]) => {
                 let employee = text(&body["externalId"]).split('/').nth(1).unwrap_or_default();
-                self.account(request, |name, record| name == employee && record["state"] == "Creating");
+                self.account(request, |name, record| {
+                    name == employee && record["state"] == "Creating"
+                });
             }
             ("scim", method, [.., "Users", id]) if method != "GET" => {
                 let ends = method == "DELETE" || list(&body["Operations"]).any(deactivates);
@@ -105,12 +107,14 @@ impl<'a> Ledger<'a> {
         let binding = format!("{namespace}/{BINDING}");
         for name in subjects.difference(&self.subjects) {
             if !self.recorded("cluster", &binding, name, &["Granting", "Updating"]) {
-                self.found.push(format!("I3: {name} bound before its record: {request}"));
+                self.found
+                    .push(format!("I3: {name} bound before its record: {request}"));
             }
         }
         for name in self.subjects.difference(&subjects) {
             if !self.recorded("cluster", &binding, name, &["Revoking"]) {
-                self.found.push(format!("I1: {name} unbound without a record: {request}"));
+                self.found
+                    .push(format!("I1: {name} unbound without a record: {request}"));
             }
         }
         self.subjects = subjects;

@@ -6,8 +6,7 @@
 //! person that was created once (I4); nobody else lost anything, and nothing was taken without a record (I1); and then
 //! nothing is written any more (I7).
 
-// A broken set-up may end a test with words that say why.
-#![allow(clippy::expect_used, clippy::panic)]
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod book;
 mod ledger;
@@ -93,7 +92,9 @@ impl Tenant {
                 }
                 let wrongs = self.chapter(book, chapter, point.clone(), &mut person).await;
                 if !wrongs.is_empty() {
-                    let at = point.as_ref().map_or_else(|| "without a kill".to_owned(), |point| point.to_string());
+                    let at = point
+                        .as_ref()
+                        .map_or_else(|| "without a kill".to_owned(), ToString::to_string);
                     let log: Vec<String> = self.script.log().iter().map(ToString::to_string).collect();
                     let last = rollcall_support::process::tail(self.operator.log(), 15);
                     book.violated(format!(

@@ -250,7 +250,10 @@ impl Story {
             let passing = is_heartbeat(&request) || request.path.starts_with("/apis/coordination.k8s.io/");
             writes += u64::from(request.method != http::Method::GET && !passing);
         }
-        (writes + self.world.script.iter().map(Script::total).sum::<u64>(), synced)
+        (
+            writes + self.world.script.iter().map(Script::total).sum::<u64>(),
+            synced,
+        )
     }
 
     /// What is not as it should be, at the targets or on record; nothing where all is well.
@@ -350,7 +353,12 @@ impl Sight {
     pub fn records(&self) -> BTreeMap<String, Value> {
         let employees = self.employees.iter();
         employees
-            .map(|employee| (text(&employee["metadata"]["name"]).to_owned(), employee["status"].clone()))
+            .map(|employee| {
+                (
+                    text(&employee["metadata"]["name"]).to_owned(),
+                    employee["status"].clone(),
+                )
+            })
             .collect()
     }
 
@@ -417,7 +425,9 @@ pub fn belongs(request: &RequestInfo) -> bool {
         return true;
     }
     let path = request.path.as_str();
-    let kind = path.strip_prefix("/apis/rollcall.dev/").map(|path| path.split('/').count());
+    let kind = path
+        .strip_prefix("/apis/rollcall.dev/")
+        .map(|path| path.split('/').count());
     let passing = request.is_watch()
         // v1alpha1/namespaces/{namespace}/{kind}
         || (request.method == http::Method::GET && kind.is_some_and(|parts| parts <= 4))
