@@ -58,7 +58,7 @@ async fn a_hire_a_transfer_and_a_leave_take_the_least_calls() {
     let script = Script::new(belongs);
     let mut story = Story::new(env!("CARGO_BIN_EXE_rollcall"), Some(script.clone()), &[]).await;
     let operator = story.world.start().await;
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     story.settle(patience).await.expect("the tenant is as it should be");
     let mut person = story.newcomer();
     let mut complaints = Vec::new();

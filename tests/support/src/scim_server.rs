@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 const REQUIREMENTS: &str = include_str!("../scim-requirements.txt");
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const TRIES: usize = 3;
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
