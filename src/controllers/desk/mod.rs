@@ -1,6 +1,8 @@
 //! The desk of each target: acknowledged intents on their way to its writer, what the writer saw, and what came of it.
 //! All of it in memory: after a restart the records bring it back.
 
+mod person;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,16 +13,16 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+pub use self::person::{Job, Note, PersonDesk};
 use super::context::Context;
 use super::writer;
 use crate::api::conditions::Fact;
-use crate::api::employee::{Cause, EmployeeStatus};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{Adopt, Capabilities};
 use crate::decide::Person;
-use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey, Sight, attributes_digest, intents};
+use crate::decide::effect::{AccountSight, Intent, Outcome, RemoteKey, Sight, intents};
 use crate::decide::losses::{Named, account_name, readable_target};
-use crate::targets::{AccountFacts, Found, Holders};
+use crate::targets::{Found, Holders};
 
 /// How long a finished person waits for results from other targets, so that one record carries them all.
 const GATHER: Duration = Duration::from_millis(400);
@@ -95,59 +97,6 @@ pub struct Health {
     pub capabilities: Option<Capabilities>,
     /// When all holders were last read.
     pub last_resync: Option<Timestamp>,
-}
-
-/// One person at one target.
-#[derive(Debug, Default)]
-pub struct PersonDesk {
-    /// What accounts are matched by and made of.
-    pub facts: AccountFacts,
-    /// Digest of those facts.
-    pub digest: String,
-    /// What is to be done.
-    pub jobs: BTreeMap<IntentKey, Job>,
-    /// The person's account, as last looked up.
-    pub sight: AccountSight,
-    /// When the account is to be looked up.
-    pub look_up: Option<Instant>,
-    /// How often that failed.
-    pub look_up_tries: u32,
-    /// The account's id, where the writer learned it before the record did.
-    pub account_id: Option<String>,
-    /// What came of intents since the last record.
-    pub outcomes: Vec<(Intent, Outcome)>,
-}
-
-/// One intent on its way.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// What is meant.
-    pub intent: Intent,
-    /// When it may be sent.
-    pub due: Instant,
-    /// When it came in.
-    pub since: Instant,
-    /// How often it failed.
-    pub tries: u32,
-    /// Whether it is being sent.
-    pub running: bool,
-    /// Whether the record came to mean something else while it was being sent: it is not sent again.
-    pub superseded: bool,
-    /// What was last said of it, so that the same is not said twice.
-    pub said: Option<Outcome>,
-    /// For the audit line.
-    pub note: Note,
-}
-
-/// What the audit line says of an intent besides the intent.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Note {
-    /// Name of the Entitlement; empty for accounts.
-    pub entitlement: String,
-    /// Why access is lost.
-    pub cause: Option<Cause>,
-    /// The policies that give it, or gave it.
-    pub grantors: Vec<String>,
 }
 
 impl Desks {
@@ -364,93 +313,5 @@ impl Desks {
             tokio::time::sleep(GATHER).await;
             context.employees.wake(&namespace, &employee);
         });
-    }
-}
-
-impl PersonDesk {
-    fn refresh(&mut self, namespace: &str, person: &Person) {
-        let digest = attributes_digest(&person.spec);
-        if self.digest == digest && !self.facts.external_id.is_empty() {
-            return;
-        }
-        // Facts that identify a person changed: what was seen was of somebody else.
-        self.sight = AccountSight::Unseen;
-        self.digest = digest;
-        self.facts = AccountFacts {
-            external_id: format!("{namespace}/{}", person.name),
-            work_email: person.spec.work_email.clone(),
-            username: person.spec.username.clone(),
-            display_name: person.spec.display_name.clone(),
-            given_name: person.spec.given_name.clone(),
-            family_name: person.spec.family_name.clone(),
-            job_title: person.spec.job_title.clone(),
-        };
-    }
-
-    /// Whether anything is being done or due.
-    pub fn is_busy(&self, now: Instant) -> bool {
-        self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(|job| job.running || job.due <= now)
-    }
-
-    /// Takes on what is meant. Returns whether there is anything to do.
-    fn take_on(&mut self, meant: Vec<Intent>, consumed: &[(Intent, Outcome)], status: &EmployeeStatus) -> bool {
-        self.outcomes.retain(|outcome| !consumed.contains(outcome));
-        let keys: BTreeSet<IntentKey> = meant.iter().map(Intent::key).collect();
-        self.jobs.retain(|key, job| keys.contains(key) || job.running);
-        for job in self.jobs.values_mut() {
-            job.superseded = job.running && !meant.contains(&job.intent);
-        }
-        let now = Instant::now();
-        for intent in meant {
-            // Done, and not yet recorded.
-            let done =
-                |(known, outcome): &(Intent, Outcome)| *known == intent && matches!(outcome, Outcome::Done { .. });
-            if self.outcomes.iter().any(done) {
-                continue;
-            }
-            let note = note(status, &intent);
-            let job = Job {
-                intent,
-                due: now,
-                since: now,
-                tries: 0,
-                running: false,
-                superseded: false,
-                said: None,
-                note,
-            };
-            match self.jobs.get_mut(&job.intent.key()) {
-                Some(old) if old.intent == job.intent => {}
-                // What is being sent is finished first; its outcome no longer fits, and the intent comes again.
-                Some(old) if old.running => {}
-                _ => {
-                    self.jobs.insert(job.intent.key(), job);
-                }
-            }
-        }
-        !self.jobs.is_empty()
-    }
-}
-
-fn note(status: &EmployeeStatus, intent: &Intent) -> Note {
-    match intent {
-        Intent::Account { target, .. } => Note {
-            cause: status
-                .accounts
-                .iter()
-                .find(|record| record.target == *target)
-                .and_then(|record| record.cause),
-            ..Note::default()
-        },
-        Intent::Membership { key, account_id, .. } => status
-            .entitlements
-            .iter()
-            .find(|record| RemoteKey::of(record) == *key && record.account_id == *account_id)
-            .map(|record| Note {
-                entitlement: record.entitlement.clone(),
-                cause: record.cause,
-                grantors: record.grantors.clone(),
-            })
-            .unwrap_or_default(),
     }
 }
