@@ -13,7 +13,7 @@ use rollcall_support::story::{Chapter, Story, belongs, shape, text};
 use rollcall_support::world::OPERATOR;
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One of several operators of the same Lease, with a way to the API server and an audit log of its own.
 struct Candidate {
