@@ -138,6 +138,13 @@ async fn objects_that_an_older_crd_let_through() {
     assert_eq!(world.losses(), Vec::<String>::new());
     world.has_members(&operator, "Engineering", &["ada"]).await;
 
+    // Deleted, an Employee that cannot be read goes, and its access stays.
+    world.apply(&person("max", "Legal")).await;
+    spoil(&world, "employee", "max", json!({"departments": "Legal"})).await;
+    let args = ["delete", "employee", "max", "--wait=true", "--timeout=30s"];
+    world.kubectl(&args).await;
+    assert_eq!(world.losses(), Vec::<String>::new());
+
     // All three mended.
     replace(&world, &strict).await;
     spoil(&world, "tsys", "directory", json!({"adopt": "Desired"})).await;

@@ -147,7 +147,7 @@ async fn merge_doubts_its_own_data() {
             &["lists no employees at all", "but 2 are mirrored"],
         ),
         (
-            |merge| merge.faults().throttle(std::time::Duration::from_secs(600), 1_000),
+            |merge| merge.faults().throttle(std::time::Duration::from_mins(10), 1_000),
             "Throttled",
             &["asks to wait 600 s", "lower requestsPerMinute"],
         ),

@@ -21,6 +21,7 @@ use serde_json::{Map, Value, json};
 
 const PEOPLE: usize = 10;
 const TODAY: &str = "2026-06-15";
+const TOMORROW: &str = "2026-06-16";
 const STARTS: [&str; 6] = [
     "2019-02-28",
     "2026-03-17",
@@ -618,8 +619,11 @@ impl Company {
         if word.is_empty() || over {
             return stays;
         }
-        let to_come = start.is_some_and(|start| start > TODAY)
-            || (start_lost && stays == Phase::PreHire && worker.last.is_some());
+        // Where days begin is not known without the connection, and somewhere on earth it is tomorrow already.
+        let begun = meaning.is_empty() && [Phase::Active, Phase::OnLeave, Phase::Leaving].contains(&stays);
+        let day = if begun { TOMORROW } else { TODAY };
+        let to_come =
+            start.is_some_and(|start| start > day) || (start_lost && stays == Phase::PreHire && worker.last.is_some());
         if word == "Pending" || to_come {
             return Phase::PreHire;
         }

@@ -235,7 +235,7 @@ async fn killed_in_the_middle_of_an_approved_release() {
     let killed = operator.clone();
     releases.arm(releases.total() + 5, When::Before, move || killed.kill());
     release(&world, &digest).await;
-    releases.wait_fired(Duration::from_secs(60)).await.unwrap();
+    releases.wait_fired(Duration::from_mins(1)).await.unwrap();
     let mut held = 0;
     for name in &names {
         let employee = world.get("Employee", name).await;

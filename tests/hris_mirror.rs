@@ -503,7 +503,7 @@ async fn what_cannot_be_believed_changes_nothing_and_says_why() {
             sim.faults().fail_always(404, "/employees");
         }),
         ("throttled for good", "Throttled", |sim| {
-            sim.faults().throttle(Duration::from_secs(600), 1000);
+            sim.faults().throttle(Duration::from_mins(10), 1000);
         }),
     ];
     let mut mirror = Mirror::of(Company::realistic(150, 9)).await;

@@ -10,7 +10,7 @@ use rollcall_support::operator::Operator;
 
 use crate::people::{Rules, Staff, today};
 use crate::stage::{Held, Stage, until};
-use crate::style::Style;
+use crate::style::{Style, pause, say};
 use crate::{Result, seconds};
 
 const APPLY: &str = r#"sed "s,http://merge.example/api/hris/v1,$MERGE_URL,; s,http://directory.example/v2,$DIRECTORY_URL," examples/quickstart/*.yaml | kubectl apply -f -"#;
@@ -44,8 +44,7 @@ impl<'a> Story<'a> {
         self.install().await?;
         self.operated = Some(Instant::now());
         self.operator = Some(self.stage.start_operator().await?);
-        self.style
-            .say("Rollcall runs as its own ServiceAccount, with the rights of deploy/operator.yaml and no others.");
+        say("Rollcall runs as its own ServiceAccount, with the rights of deploy/operator.yaml and no others.");
         self.mirror_and_first_grants().await?;
         let (ada, email) = self.hire().await?;
         self.transfer(&ada, &email).await?;
@@ -87,8 +86,8 @@ impl<'a> Story<'a> {
             "directory   {}  scim2-server, four empty groups",
             stage.directory.base_url()
         ));
-        style.pause();
-        style.say("Install the kinds and what the operator may do; then a tenant, its credentials, and what it wants:");
+        pause();
+        say("Install the kinds and what the operator may do; then a tenant, its credentials, and what it wants:");
         shell
             .show(
                 "kubectl apply --server-side -f crds/ -f deploy/operator.yaml -f deploy/admission.yaml",
@@ -139,7 +138,7 @@ impl<'a> Story<'a> {
         let (_, granted) = tokio::try_join!(mirrored, granted)?;
         stage.shell.show("kubectl get hris", 3).await?;
         stage.shell.show("kubectl get employees | head -n 5", 5).await?;
-        style.say("Facts flow one way, from the HR system to Employee.spec; nobody but Rollcall can write there.");
+        say("Facts flow one way, from the HR system to Employee.spec; nobody but Rollcall can write there.");
         style.checked(&format!("{people} people in the HR system, {people} Employees."));
         self.granted = Some(granted);
 
@@ -148,7 +147,7 @@ impl<'a> Story<'a> {
         self.counted(&held).await?;
         let accounts = stage.directory.users().await?.len();
         stage.shell.show("kubectl get provpol,ent,tsys", 20).await?;
-        style.say(
+        say(
             "Policies say who gets what; what is held was read back at the directory, person by person. Who has left, and \
              who has not started yet, holds nothing.",
         );
@@ -157,9 +156,7 @@ impl<'a> Story<'a> {
         let engineer = staff.leaver().and_then(|somebody| somebody.login.clone());
         let engineer = engineer.ok_or("nobody works in Platform")?;
         self.can_list_pods(&engineer, true).await?;
-        style.say(
-            "The cluster's own RBAC is a target like any other: the people of Platform may look, and change nothing.",
-        );
+        say("The cluster's own RBAC is a target like any other: the people of Platform may look, and change nothing.");
         Ok(())
     }
 
@@ -236,7 +233,9 @@ impl<'a> Story<'a> {
         let took = seconds(began.elapsed());
         self.show_person(email).await?;
         self.can_list_pods(email, true).await?;
-        style.say("A row in the HR system was enough: an account, the groups of her department, the cluster. Nobody was asked.");
+        say(
+            "A row in the HR system was enough: an account, the groups of her department, the cluster. Nobody was asked.",
+        );
         style.checked(&format!(
             "she is a member at the directory, {took} after HR saved her; {}.",
             held.figures()
@@ -256,7 +255,7 @@ impl<'a> Story<'a> {
         stage.shell.show(&line, 6).await?;
         self.can_list_pods(email, false).await?;
         self.lost_by(email, "engineering", Cause::AttributeChange).await?;
-        style.say(
+        say(
             "What the old department gave went, what the new one gives came, and what both give was never touched. It went \
              because of facts that changed in a sync that can be believed.",
         );
@@ -294,9 +293,9 @@ impl<'a> Story<'a> {
             )
             .await?;
         stage.held().await?.is(&stage.due(self.rules)?)?;
-        style.say("In mode Plan a policy only says what it would do, and to whom.");
+        say("In mode Plan a policy only says what it would do, and to whom.");
         style.checked(&format!("{due} people would gain it, and the group is still empty."));
-        style.pause();
+        pause();
         stage
             .shell
             .show(
@@ -306,7 +305,7 @@ impl<'a> Story<'a> {
             .await?;
         self.rules.managers = true;
         let held = self.settled("the policy's grants are made").await?;
-        style.say("In mode Enforce it does just that.");
+        say("In mode Enforce it does just that.");
         style.checked(&format!("{}.", held.figures()));
         Ok(())
     }
@@ -355,7 +354,7 @@ impl<'a> Story<'a> {
             .await?;
         let now = stage.held().await?;
         now.is(&before)?;
-        style.say(&format!(
+        say(&format!(
             "So many losses at once are more often a mistake than a wish, and the budget of this target is {budget} people. \
              Nothing was taken: undo the edit and all is as before, or let exactly these go:"
         ));
@@ -373,9 +372,7 @@ impl<'a> Story<'a> {
             .await?;
         self.rules = narrow;
         let held = self.settled("the held losses go").await?;
-        style.say(
-            "The annotation is the digest of what was shown: had anything changed since, nothing would have gone.",
-        );
+        say("The annotation is the digest of what was shown: had anything changed since, nothing would have gone.");
         style.checked(&format!("{}.", held.figures()));
         Ok(())
     }
@@ -406,7 +403,7 @@ impl<'a> Story<'a> {
         self.lost_by(&email, "everyone", Cause::Termination).await?;
         let audit = "grep deactivateAccount $AUDIT_LOG | tail -n 1 | fold -w 110";
         stage.shell.show(audit, 5).await?;
-        style.say(
+        say(
             "An exit that the HR system states takes everything at once: no budget holds it up. The account is kept, \
              locked; every effect left a line in the audit log.",
         );
@@ -422,12 +419,12 @@ impl<'a> Story<'a> {
         style.heading("8. Bad syncs take nothing");
         let before = stage.held().await?;
         let writes = stage.directory_writes();
-        style.say("Merge answers with an empty list of employees, and status 200:");
+        say("Merge answers with an empty list of employees, and status 200:");
         stage.merge.faults().empty_results("/employees");
         self.distrusted("Empty").await?;
         stage.merge.faults().clear();
         self.trusted().await?;
-        style.say("Merge says that its own sync with the HR system has failed:");
+        say("Merge says that its own sync with the HR system has failed:");
         stage.merge.faults().set_sync_status("Employee", "FAILED");
         self.distrusted("SyncFailed").await?;
         stage.merge.faults().clear();
@@ -438,7 +435,7 @@ impl<'a> Story<'a> {
         if written > 0 {
             return Err(format!("{written} changes were sent to the directory during bad syncs").into());
         }
-        style.say(
+        say(
             "Absence is no evidence: who is missing from a read has not left, and a read that is in doubt is not used.",
         );
         style.checked(&format!(
@@ -525,7 +522,7 @@ impl<'a> Story<'a> {
         style.command("kubectl describe tsys directory");
         style.command("kubectl get events --sort-by=.lastTimestamp");
         style.command("kubectl edit provpol sales            # another department; mode: Plan");
-        style.command("kubectl delete provpol managers       # takes what it alone gave, within the budget");
+        style.command("kubectl delete provpol managers       # takes what it alone gave: held, as that is many");
         style.command("kubectl explain provpol.spec.selector");
         if let Some(operator) = &self.operator {
             style.command(&format!("tail -f {}", operator.log().display()));

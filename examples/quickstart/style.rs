@@ -39,29 +39,29 @@ impl Style {
         println!("{}", self.paint("2", &format!("  {}", line.trim_end())));
     }
 
-    /// A sentence for the reader, wrapped.
-    pub fn say(self, text: &str) {
-        let mut line = String::new();
-        for word in text.split_whitespace() {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
-                println!("{line}");
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        println!("{line}");
-    }
-
-    /// Space between two halves of a step.
-    pub fn pause(self) {
-        println!();
-    }
-
     /// Something that was checked where it counts.
     pub fn checked(self, text: &str) {
         println!("{} {text}", self.paint("32", "checked:"));
     }
+}
+
+/// A sentence for the reader, wrapped.
+pub fn say(text: &str) {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            println!("{line}");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    println!("{line}");
+}
+
+/// Space between two halves of a step.
+pub fn pause() {
+    println!();
 }

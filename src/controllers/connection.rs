@@ -32,8 +32,8 @@ use crate::hris::trust::{Distrust, ReadRequest, read_all};
 
 /// Employees written at the same time; an API server takes about this many to be at its best.
 const WRITES: usize = 8;
-const SYNC_INTERVAL: Duration = Duration::from_secs(300);
-const FULL_SYNC_INTERVAL: Duration = Duration::from_secs(24 * 3_600);
+const SYNC_INTERVAL: Duration = Duration::from_mins(5);
+const FULL_SYNC_INTERVAL: Duration = Duration::from_hours(24);
 
 /// What was last read from each connection.
 #[derive(Debug, Default)]

@@ -131,6 +131,8 @@ pub struct Job {
     pub tries: u32,
     /// Whether it is being sent.
     pub running: bool,
+    /// Whether the record came to mean something else while it was being sent: it is not sent again.
+    pub superseded: bool,
     /// What was last said of it, so that the same is not said twice.
     pub said: Option<Outcome>,
     /// For the audit line.
@@ -322,6 +324,7 @@ impl Desks {
         for desk in self.of(namespace) {
             if let Some(known) = desk.state.lock().people.get_mut(employee) {
                 known.jobs.retain(|_, job| job.running);
+                known.jobs.values_mut().for_each(|job| job.superseded = true);
                 known.outcomes.retain(|outcome| !consumed.contains(outcome));
             }
         }
@@ -394,6 +397,9 @@ impl PersonDesk {
         self.outcomes.retain(|outcome| !consumed.contains(outcome));
         let keys: BTreeSet<IntentKey> = meant.iter().map(Intent::key).collect();
         self.jobs.retain(|key, job| keys.contains(key) || job.running);
+        for job in self.jobs.values_mut() {
+            job.superseded = job.running && !meant.contains(&job.intent);
+        }
         let now = Instant::now();
         for intent in meant {
             // Done, and not yet recorded.
@@ -409,6 +415,7 @@ impl PersonDesk {
                 since: now,
                 tries: 0,
                 running: false,
+                superseded: false,
                 said: None,
                 note,
             };

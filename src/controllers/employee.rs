@@ -26,7 +26,7 @@ use crate::decide::{Person, resolve};
 /// How long a record waits for look-ups, so that one record carries the intents for all targets.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The longest that a timer runs; waking early changes nothing.
-const LONGEST_TIMER: Duration = Duration::from_secs(24 * 3_600);
+const LONGEST_TIMER: Duration = Duration::from_hours(24);
 
 /// Why a person could not be reconciled.
 #[derive(Debug, thiserror::Error)]

@@ -34,8 +34,9 @@ pub fn set_all(conditions: &mut Vec<Condition>, facts: &[Fact], generation: Opti
             .find(|condition| condition.type_ == fact.type_)
             .map(|c| c.status.clone());
         let changed = conditions::set(conditions, fact, generation, now);
-        // The first word on an object that is well is no news.
-        if changed && (is_bad(fact) || before.is_some()) {
+        // The first word on an object that is well is no news, and neither is that nothing is known yet.
+        let known = before.is_some_and(|status| status != "Unknown");
+        if changed && (is_bad(fact) || (known && fact.holds.is_some())) {
             news.push(fact.clone());
         }
     }
@@ -48,7 +49,7 @@ fn is_bad(fact: &Fact) -> bool {
         fact.type_,
         conditions::CHANGES_HELD | conditions::STATUS_UNKNOWN | conditions::CONFLICT
     );
-    fact.holds != Some(!bad_when)
+    fact.holds == Some(bad_when)
 }
 
 /// Publishes an Event for each fact. An Event that cannot be published is logged: the condition says the same.

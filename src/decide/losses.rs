@@ -116,8 +116,9 @@ pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &Entitlemen
     }
     let edited = |name: &String| match namespace.policies.get(name) {
         Some(Entry::Readable(policy)) => {
+            // A policy that is new was not edited.
             let enforced = policy.status.as_ref().and_then(|status| status.enforced_generation);
-            policy.metadata.generation != enforced
+            enforced.is_some() && policy.metadata.generation != enforced
         }
         Some(Entry::Broken { .. }) | None => true,
     };

@@ -25,6 +25,11 @@ impl Zone {
         Self(TimeZone::fixed(tz::offset(-12)))
     }
 
+    /// The zone in which every date begins first (UTC+14).
+    pub fn earliest() -> Self {
+        Self(TimeZone::fixed(tz::offset(14)))
+    }
+
     /// Whether it is [`Zone::latest`]: not where anybody lives, but for want of knowing.
     pub fn is_a_guess(&self) -> bool {
         *self == Self::latest()
@@ -163,10 +168,16 @@ pub fn phase(spec: &EmployeeSpec, last: Option<Phase>, rules: &PhaseRules, now: 
     let start_lost = vanished("startDate", &spec.start_date);
     let end_lost = vanished("terminationDate", &spec.termination_date);
 
-    let begins = start.map(|date| rules.zone.start_of(date));
-    // Who has begun has begun: a zone that is guessed does not send anybody back before their first day.
-    let has_begun = rules.zone.is_a_guess() && matches!(last, Some(Phase::Active | Phase::OnLeave | Phase::Leaving));
-    let to_begin = !has_begun && begins.is_some_and(|instant| instant.is_none_or(|instant| instant > now));
+    // Who has begun has begun: a zone that is guessed sends nobody back whose first day has come anywhere on earth.
+    let was_at_work = matches!(last, Some(Phase::Active | Phase::OnLeave | Phase::Leaving));
+    let earliest = Zone::earliest();
+    let zone = if rules.zone.is_a_guess() && was_at_work {
+        &earliest
+    } else {
+        &rules.zone
+    };
+    let begins = start.map(|date| zone.start_of(date));
+    let to_begin = begins.is_some_and(|instant| instant.is_none_or(|instant| instant > now));
     let void = matches!((start, end), (Some(start), Some(end)) if end < start);
     // An end beyond the year 9999 (`9999-12-31` is how some systems write "open") is no end.
     let ends = end.filter(|_| !void).and_then(|date| rules.zone.end_of(date));
@@ -512,6 +523,9 @@ mod tests {
         for last in [None, Some(Phase::PreHire), Some(Phase::Terminated)] {
             assert_eq!(phase(&facts, last, &rules, morning).phase, Phase::PreHire, "{last:?}");
         }
+        let next_week = mirrored(json!({"employmentStatus": "ACTIVE", "startDate": "2026-06-22"}));
+        let view = phase(&next_week, Some(Phase::Active), &rules, morning);
+        assert_eq!(view.phase, Phase::PreHire, "not begun anywhere on earth");
     }
 
     /// I10: names that are no zones are no zones, and no date stops the process.

@@ -539,7 +539,7 @@ mod tests {
         for per_minute in [0, 1, 2, 9, 10, 100, 400, 60_000] {
             let quota = quota(per_minute);
             let burst = u64::from(quota.burst_size().get());
-            let refilled = Duration::from_secs(60)
+            let refilled = Duration::from_mins(1)
                 .as_nanos()
                 .div_ceil(quota.replenish_interval().as_nanos())
                 - 1;

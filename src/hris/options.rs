@@ -70,7 +70,7 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            answer: Duration::from_secs(60),
+            answer: Duration::from_mins(1),
             retries: 4,
             first_pause: Duration::from_secs(1),
             longest_pause: Duration::from_secs(90),

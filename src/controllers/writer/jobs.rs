@@ -83,8 +83,18 @@ impl Writer {
     /// Puts jobs back that a halt kept from being sent.
     pub(super) fn put_back(&self) {
         let mut state = self.desk.state.lock();
-        for job in state.people.values_mut().flat_map(|known| known.jobs.values_mut()) {
-            job.running = false;
+        let mut changed = Vec::new();
+        for (name, known) in &mut state.people {
+            if known.jobs.values().any(|job| job.superseded) {
+                known.jobs.retain(|_, job| !job.superseded);
+                changed.push(name.clone());
+            }
+            known.jobs.values_mut().for_each(|job| job.running = false);
+        }
+        drop(state);
+        // What the record means instead comes when it is looked at.
+        for name in &changed {
+            self.context.employees.wake(&self.desk.namespace, name);
         }
     }
 
@@ -109,6 +119,10 @@ impl Writer {
             }
             Outcome::Retrying(_) | Outcome::Refused(_) => {
                 let refused = matches!(outcome, Outcome::Refused(_));
+                let superseded = known.jobs.get(&key).is_some_and(|kept| kept.superseded);
+                if superseded {
+                    known.jobs.remove(&key);
+                }
                 known.jobs.get_mut(&key).is_none_or(|kept| {
                     kept.running = false;
                     kept.due = now + if refused { REFUSED_AGAIN } else { backoff(kept.tries) };

@@ -30,9 +30,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The longest pause before a target that cannot be used is tried again.
 const HALT_MAX: Duration = Duration::from_secs(30);
 /// The longest that a target's Retry-After is believed.
-const THROTTLED_MAX: Duration = Duration::from_secs(3_600);
+const THROTTLED_MAX: Duration = Duration::from_hours(1);
 /// How long until something refused for good is tried again.
-const REFUSED_AGAIN: Duration = Duration::from_secs(600);
+const REFUSED_AGAIN: Duration = Duration::from_mins(10);
 /// How long until an entitlement whose object was not found is looked for again.
 const MISSING_AGAIN: Duration = Duration::from_secs(30);
 
@@ -86,7 +86,7 @@ impl Writer {
             ends_with_news: true,
         };
         let Some(spec) = self.settings() else {
-            return until_news(Duration::from_secs(60));
+            return until_news(Duration::from_mins(1));
         };
         if !self.context.gate.is_open() || spec.annotations().contains_key(PAUSED_ANNOTATION) {
             return Pause {
@@ -157,7 +157,7 @@ impl Writer {
         }
         if self.next_resync <= Instant::now() {
             self.resync(connection).await?;
-            self.next_resync = Instant::now() + spec.spec.resync.get_or(Duration::from_secs(600));
+            self.next_resync = Instant::now() + spec.spec.resync.get_or(Duration::from_mins(10));
         }
         Ok(())
     }
@@ -242,5 +242,5 @@ fn is_whole(error: &TargetError) -> bool {
 
 /// Half a second, doubled by each try, five minutes at the most.
 fn backoff(tries: u32) -> Duration {
-    Duration::from_millis(500 << tries.min(10)).min(Duration::from_secs(300))
+    Duration::from_millis(500 << tries.min(10)).min(Duration::from_mins(5))
 }

@@ -38,7 +38,7 @@ impl Writer {
                 other => other.map_err(|error| format!("target {} {error}", self.desk.target)),
             };
             let again = match &found {
-                Ok(Found::One(_)) => now + Duration::from_secs(86_400),
+                Ok(Found::One(_)) => now + Duration::from_hours(24),
                 _ => now + MISSING_AGAIN,
             };
             let resolved = Resolved {

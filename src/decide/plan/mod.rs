@@ -22,7 +22,7 @@ use crate::api::employee::{
 use crate::api::target::AccountAction;
 
 /// How long after deactivation an account is deleted, where `after` says nothing.
-const DELETE_AFTER: Duration = Duration::from_secs(30 * 86_400);
+const DELETE_AFTER: Duration = Duration::from_hours(720);
 /// How long a record of something revoked is kept; longer than the guard's window, which counts from it.
 const KEEP_REVOKED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The most records that the CRD lets an Employee have.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::targets::TargetError;
 
 /// The longest pause that a target's word is taken for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// The keywords of RFC 7644, table 9. Any other word is not repeated.
 const SCIM_TYPES: [&str; 10] = [

@@ -213,7 +213,7 @@ impl World {
     /// If the world has no script, or requests go on.
     pub async fn quiet(&self, quiet: std::time::Duration) {
         let script = self.script.as_ref().expect("the world has a script");
-        let timeout = std::time::Duration::from_secs(60);
+        let timeout = std::time::Duration::from_mins(1);
         script
             .wait_quiet(quiet, timeout)
             .await

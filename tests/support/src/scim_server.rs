@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 const REQUIREMENTS: &str = include_str!("../scim-requirements.txt");
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 const TRIES: usize = 3;
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -282,7 +282,7 @@ impl ScimServer {
 async fn python() -> Result<PathBuf> {
     if find_program(Path::new("python3")).is_none() {
         return Err(Error(
-            "the tests need a SCIM server, which is written in Python, but there is no `python3`. \
+            "the tests and the quickstart need a SCIM server, which is written in Python, but there is no `python3`. \
              Install Python 3.10 or newer, with its venv module"
                 .into(),
         ));

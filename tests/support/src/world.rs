@@ -381,7 +381,7 @@ spec:
     pub async fn ready(&self, operator: &Operator) {
         let url = format!("{}/readyz", self.health.http_url());
         operator
-            .ready(&url, Duration::from_secs(60))
+            .ready(&url, Duration::from_mins(1))
             .await
             .unwrap_or_else(|error| panic!("{error}\n{}", operator.logs()));
     }
@@ -411,7 +411,7 @@ spec:
         mut check: impl AsyncFnMut() -> Result<(), String>,
     ) {
         let mut last = String::new();
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
         while tokio::time::Instant::now() < deadline {
             match check().await {
                 Ok(()) => return,

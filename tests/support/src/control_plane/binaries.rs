@@ -75,7 +75,7 @@ async fn build() -> Result<PathBuf> {
     cached(entry, async |directory: &Path| {
         if find_program(Path::new("go")).is_none() {
             return Err(Error(
-                "the tests need a Kubernetes control plane and build one with Go, but there is no `go`. \
+                "the tests and the quickstart need a Kubernetes control plane and build one with Go, but there is no `go`. \
                  Install Go 1.26 or newer, or set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver, \
                  kube-controller-manager and kubectl"
                     .into(),

@@ -426,7 +426,7 @@ impl Namespace {
     /// Deletes it and waits until it is gone, 60 seconds at most.
     pub async fn delete(&self) -> Result<()> {
         self.start_delete().await?;
-        self.wait_gone(Duration::from_secs(60)).await
+        self.wait_gone(Duration::from_mins(1)).await
     }
 }
 

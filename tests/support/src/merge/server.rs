@@ -55,7 +55,7 @@ impl Problem {
             403 => Self::detail(403, "You do not have permission to perform this action."),
             404 => Self::detail(404, "Not found."),
             405 => Self::detail(405, "Method not allowed."),
-            429 => Self::throttled(Duration::from_secs(60)),
+            429 => Self::throttled(Duration::from_mins(1)),
             _ => Self::detail(status, "A server error occurred."),
         }
     }

@@ -24,7 +24,7 @@ impl Default for RateLimit {
     fn default() -> Self {
         Self {
             requests: 600,
-            window: Duration::from_secs(60),
+            window: Duration::from_mins(1),
         }
     }
 }

@@ -125,7 +125,7 @@ async fn faults_come_and_go() {
 #[tokio::test]
 async fn sync_status_and_the_account_say_how_merge_is_doing() {
     let client = Client::start(Company::realistic(5, 7)).await;
-    client.sim.set_sync_interval(Duration::from_secs(3600 * 24 * 365));
+    client.sim.set_sync_interval(Duration::from_hours(8760));
     let faults = client.sim.faults();
     let employee = async || {
         let (rows, _) = client.all("/sync-status").await;
