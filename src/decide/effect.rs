@@ -113,7 +113,7 @@ impl Intent {
 pub enum Outcome {
     /// Read back and as intended. For an account: its id at the target, and the digest of the attributes it has.
     Done {
-        /// The account's id.
+        /// The account's id; empty where there is none.
         account_id: String,
         /// For accounts: digest of the attributes sent, where any were.
         attributes: Option<String>,

@@ -12,6 +12,13 @@ use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord
 pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
     record.last_error.clear();
     match outcome {
+        // It is not there any more: a deletion of our own that we never heard back of, or somebody else's.
+        Outcome::Done { account_id, .. }
+            if account_id.is_empty()
+                && !matches!(record.state, AccountState::Deactivating | AccountState::Deleting) =>
+        {
+            record.state = AccountState::Deleted;
+        }
         Outcome::Done { account_id, attributes } => {
             record.id.clone_from(account_id);
             if let Some(digest) = attributes {

@@ -55,17 +55,23 @@ impl Writer {
         match action {
             AccountAction::Create => Ok(done(&id, None)),
             AccountAction::Update => {
-                connection.target.update_account(&id, facts, false).await?;
+                match connection.target.update_account(&id, facts, false).await {
+                    Err(TargetError::Gone(_)) => return Ok(done("", None)),
+                    other => other?,
+                }
                 Ok(done(&id, Some(digest)))
             }
             AccountAction::Activate => {
-                connection.target.update_account(&id, facts, true).await?;
+                match connection.target.update_account(&id, facts, true).await {
+                    Err(TargetError::Gone(_)) => return Ok(done("", None)),
+                    other => other?,
+                }
                 match connection.target.read_account(&id).await? {
                     Some(account) if account.active => Ok(done(&id, Some(digest))),
                     Some(_) => Ok(Outcome::Retrying(
                         "was told to activate the account, and it is not active".into(),
                     )),
-                    None => Err(TargetError::Gone("such account".into())),
+                    None => Ok(done("", None)),
                 }
             }
             AccountAction::Deactivate => {

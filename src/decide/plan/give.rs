@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Planner, RECORDS_MAX, grant_key};
 use crate::api::conditions::clip;
-use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState, Origin};
+use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState, Origin, Release};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{AccountSpec, Adopt};
 use crate::decide::effect::{AccountSight, RemoteKey, attributes_digest, operation_id};
@@ -22,6 +22,15 @@ enum Usable {
     No(String),
     /// Not before the account was looked up.
     NotKnown,
+}
+
+/// Whether the target was read back and there was no account: what is there by now, if anything, was made by others.
+fn is_gone(record: &AccountRecord) -> bool {
+    match record.state {
+        AccountState::Deleted => true,
+        AccountState::Deactivated => record.id.is_empty(),
+        _ => false,
+    }
 }
 
 impl Planner<'_> {
@@ -81,10 +90,7 @@ impl Planner<'_> {
                     record.state = AccountState::Activating;
                     start_over(record, &operation);
                 }
-                AccountState::Deactivating
-                | AccountState::Deactivated
-                | AccountState::Deleting
-                | AccountState::Deleted => {
+                AccountState::Deactivating | AccountState::Deleting => {
                     record.state = AccountState::Creating;
                     record.id.clear();
                     start_over(record, &operation);
@@ -95,7 +101,8 @@ impl Planner<'_> {
                 _ => {}
             }
         }
-        if let Some(record) = self.accounts.get(target) {
+        let gone = self.accounts.get(target).filter(|record| is_gone(record));
+        if let Some(record) = self.accounts.get(target).filter(|record| !is_gone(record)) {
             return match record.state {
                 AccountState::Failed => Usable::No("its account could not be made".to_owned()),
                 AccountState::Unknown => Usable::No("whether its account was made is not known".to_owned()),
@@ -111,6 +118,11 @@ impl Planner<'_> {
             state: AccountState::Creating,
             ..AccountRecord::default()
         };
+        // What the guard counts outlives the account.
+        if let Some(gone) = gone.filter(|gone| gone.release == Some(Release::Budget)) {
+            record.release = gone.release;
+            record.released_at.clone_from(&gone.released_at);
+        }
         match self.sight.account(target) {
             AccountSight::Unseen => {
                 self.next.look_up.insert(target.to_owned());

@@ -119,6 +119,10 @@ impl Planner<'_> {
                     && intents(std::slice::from_ref(record), &[]).contains(intent)
                 {
                     absorb_account(record, outcome);
+                    if record.state == AccountState::Deleted {
+                        let id = record.id.clone();
+                        self.end_grants_of(target, &id);
+                    }
                 }
             }
             Intent::Membership { key, account_id, .. } => {
@@ -131,6 +135,18 @@ impl Planner<'_> {
                     absorb_grant(&mut record, outcome, self.now);
                     self.grants.insert(grant_key(&record), record);
                 }
+            }
+        }
+    }
+
+    /// What an account held went with it, and has to be granted anew to the next one.
+    fn end_grants_of(&mut self, target: &str, id: &str) {
+        for record in self.grants.values_mut() {
+            let there = record.state.may_be_held() && record.state != GrantState::Revoking;
+            if record.target == target && record.account_id == id && there && !id.is_empty() {
+                record.state = GrantState::Revoked;
+                record.revoked_at = Some(Time(self.now));
+                "its account is gone".clone_into(&mut record.reason);
             }
         }
     }

@@ -170,3 +170,59 @@ fn a_refused_update_is_tried_again_as_an_update() {
         "what she holds is not touched by it"
     );
 }
+
+/// I2, I4: a deletion that we never heard back of does not keep a rehire from an account, nor from what it should hold.
+#[test]
+fn an_account_that_is_found_gone_is_made_anew_with_all_it_held() {
+    let mut story = Story::settled();
+    story.facts(json!({"displayName": "Ada L."}));
+    story.step();
+    let none = Outcome::Done {
+        account_id: String::new(),
+        attributes: None,
+    };
+    let next = story.all_come_to(&none);
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Deleted, GrantState::Revoked)
+    );
+    assert_eq!(next.look_up, BTreeSet::from(["okta".to_owned()]));
+    story.saw(AccountSight::Absent);
+    story.step();
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Creating, GrantState::Granting)
+    );
+    assert_eq!(
+        (story.account().id.as_str(), story.grant("chat").account_id.as_str()),
+        ("", "")
+    );
+    story.all_done();
+    story.assert_stable();
+}
+
+/// I4: what an account became that was still being made when it was ended is found out before another is made.
+#[test]
+fn an_account_that_was_ended_while_being_made_is_not_made_twice() {
+    let mut story = granting();
+    story.terminate();
+    story.step();
+    story.facts(json!({}));
+    story.step();
+    assert_eq!(
+        (story.account().state, story.account().id.as_str()),
+        (AccountState::Creating, "")
+    );
+    // Read back, there was none: then it is as for a hire.
+    story.terminate();
+    story.step();
+    let none = Outcome::Done {
+        account_id: String::new(),
+        attributes: None,
+    };
+    story.all_come_to(&none);
+    story.sight = Sight::default();
+    story.facts(json!({}));
+    assert_eq!(story.step().look_up, BTreeSet::from(["okta".to_owned()]));
+    assert_eq!(story.account().state, AccountState::Deactivated);
+}

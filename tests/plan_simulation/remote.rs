@@ -1,0 +1,80 @@
+//! A target as it really is: accounts and holders. It does not know what we think of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    pub external: Option<String>,
+    pub user: String,
+    pub active: bool,
+    pub digest: String,
+}
+
+/// A system that holds access.
+#[derive(Clone, Debug, Default)]
+pub struct Remote {
+    pub unique: bool,
+    pub accounts: BTreeMap<String, Account>,
+    /// Account ids by group.
+    pub holders: BTreeMap<String, BTreeSet<String>>,
+    /// How many accounts there ever were.
+    pub made: usize,
+    /// How often something was changed.
+    pub changes: usize,
+}
+
+/// What a search finds.
+#[derive(Clone, Debug)]
+pub enum Match {
+    None,
+    One(String),
+    Several,
+}
+
+impl Remote {
+    pub fn add(&mut self, name: &str, account: Account) -> String {
+        self.made += 1;
+        self.changes += 1;
+        let id = format!("{name}-{}", self.made);
+        self.accounts.insert(id.clone(), account);
+        id
+    }
+
+    /// As SCIM targets do: by our key, else by the user name; one that carries another key is nobody's.
+    pub fn find(&self, external: &str, user: &str) -> Match {
+        let by_key = |account: &Account| account.external.as_deref() == Some(external);
+        if let Some((id, _)) = self.accounts.iter().find(|(_, account)| by_key(account)) {
+            return Match::One(id.clone());
+        }
+        let named: Vec<_> = self
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.user == user)
+            .collect();
+        match &named[..] {
+            [] => Match::None,
+            [(id, account)] if account.external.is_none() => Match::One((*id).clone()),
+            _ => Match::Several,
+        }
+    }
+
+    pub fn takes_name(&self, user: &str, but: &str) -> bool {
+        !self.unique
+            || !self
+                .accounts
+                .iter()
+                .any(|(id, account)| account.user == user && id != but)
+    }
+
+    pub fn delete(&mut self, id: &str) {
+        self.changes += usize::from(self.accounts.remove(id).is_some());
+        for holders in self.holders.values_mut() {
+            holders.remove(id);
+        }
+    }
+
+    pub fn holds(&self, group: &str, id: &str) -> bool {
+        self.holders.get(group).is_some_and(|holders| holders.contains(id))
+    }
+}
