@@ -239,6 +239,7 @@ impl Sim {
         let state = self.account(person, target, id).map(|record| record.state);
         let meant = match action {
             AccountAction::Activate => state == Some(AccountState::Activating),
+            AccountAction::Create => matches!(state, Some(AccountState::Creating | AccountState::Failed)),
             _ => matches!(state, Some(AccountState::Updating | AccountState::Failed)),
         };
         assert!(meant, "I3: {action:?} of {id} without an intent on record: {state:?}");
