@@ -101,7 +101,9 @@ impl Sim {
                 use AccountState::{Deactivated, Deactivating, Deleted, Deleting};
                 matches!(state, Deactivating | Deactivated | Deleting | Deleted)
             };
-            if lost(record.state) && !old.is_some_and(|old| lost(old.state)) {
+            // Found gone at the target is no loss of our making.
+            let found_gone = record.state == AccountState::Deleted;
+            if lost(record.state) && !found_gone && !old.is_some_and(|old| lost(old.state)) {
                 let targets = before
                     .status
                     .entitlements
