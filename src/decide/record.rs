@@ -33,7 +33,11 @@ pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
         Outcome::Retrying(why) => clip(why, 256).clone_into(&mut record.last_error),
         Outcome::Refused(why) => {
             clip(why, 256).clone_into(&mut record.last_error);
-            if !matches!(record.state, AccountState::Deactivating | AccountState::Deleting) {
+            // One that is to be usable again is not: the record would forget what is still to be done.
+            if !matches!(
+                record.state,
+                AccountState::Activating | AccountState::Deactivating | AccountState::Deleting
+            ) {
                 record.state = AccountState::Failed;
             }
         }

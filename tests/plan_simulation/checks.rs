@@ -101,7 +101,9 @@ impl Sim {
                 use AccountState::{Deactivated, Deactivating, Deleted, Deleting};
                 matches!(state, Deactivating | Deactivated | Deleting | Deleted)
             };
-            if lost(record.state) && !old.is_some_and(|old| lost(old.state)) {
+            // Found gone at the target is no loss of our making.
+            let found_gone = record.state == AccountState::Deleted;
+            if lost(record.state) && !found_gone && !old.is_some_and(|old| lost(old.state)) {
                 let targets = before
                     .status
                     .entitlements
@@ -239,6 +241,7 @@ impl Sim {
         let state = self.account(person, target, id).map(|record| record.state);
         let meant = match action {
             AccountAction::Activate => state == Some(AccountState::Activating),
+            AccountAction::Create => matches!(state, Some(AccountState::Creating | AccountState::Failed)),
             _ => matches!(state, Some(AccountState::Updating | AccountState::Failed)),
         };
         assert!(meant, "I3: {action:?} of {id} without an intent on record: {state:?}");

@@ -67,6 +67,15 @@ impl Remote {
                 .any(|(id, account)| account.user == user && id != but)
     }
 
+    pub fn update(&mut self, id: &str, user: &str, digest: &str, activate: bool) {
+        let account = self.accounts.get_mut(id).unwrap();
+        let old = account.clone();
+        user.clone_into(&mut account.user);
+        digest.clone_into(&mut account.digest);
+        account.active |= activate;
+        self.changes += usize::from(*account != old);
+    }
+
     pub fn delete(&mut self, id: &str) {
         self.changes += usize::from(self.accounts.remove(id).is_some());
         for holders in self.holders.values_mut() {

@@ -107,7 +107,7 @@ impl Writer {
         tries: u32,
     ) -> Result<Outcome, TargetError> {
         let ours = |found: Found<Account>| match found {
-            Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account.id)),
+            Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account)),
             Found::One(account) => {
                 self.saw_another(&facts.external_id, account);
                 Some(Err(
@@ -120,13 +120,13 @@ impl Writer {
         // The look-up that led to this intent was made by this process a moment ago, or not at all.
         let fresh = tries == 0 && self.forget_absence(&facts.external_id);
         if !fresh && let Some(found) = ours(connection.target.find_account(facts).await?) {
-            return Ok(created(found, digest));
+            return take_up(connection, found, facts, digest).await;
         }
         match connection.target.create_account(facts).await {
-            Ok(account) => Ok(created(Ok(account.id), digest)),
+            Ok(account) => Ok(created(account.id, digest)),
             Err(TargetError::Ambiguous(why) | TargetError::Conflict(why)) => {
                 match ours(connection.target.find_account(facts).await?) {
-                    Some(found) => Ok(created(found, digest)),
+                    Some(found) => take_up(connection, found, facts, digest).await,
                     None => Ok(Outcome::Retrying(why)),
                 }
             }
@@ -225,13 +225,28 @@ impl Writer {
     }
 }
 
-fn created(found: Result<String, String>, digest: &str) -> Outcome {
+fn created(id: String, digest: &str) -> Outcome {
+    Outcome::Done {
+        account_id: id,
+        attributes: Some(digest.to_owned()),
+    }
+}
+
+/// Makes an account that an earlier try left behind what it should be: the facts may have changed since, and the person
+/// may have left and come back.
+async fn take_up(
+    connection: &Connection,
+    found: Result<Account, String>,
+    facts: &AccountFacts,
+    digest: &str,
+) -> Result<Outcome, TargetError> {
     match found {
-        Ok(id) => Outcome::Done {
-            account_id: id,
-            attributes: Some(digest.to_owned()),
-        },
-        Err(why) => Outcome::Refused(why),
+        Ok(account) => {
+            let target = &connection.target;
+            target.update_account(&account.id, facts, !account.active).await?;
+            Ok(created(account.id, digest))
+        }
+        Err(why) => Ok(Outcome::Refused(why)),
     }
 }
 

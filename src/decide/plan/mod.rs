@@ -284,13 +284,17 @@ impl Planner<'_> {
             conditions: self.person.status.conditions.clone(),
             ..EmployeeStatus::default()
         };
-        let left = losses(self.namespace, &self.as_recorded(), self.resolution);
+        let nothing_to_lose = match self.resolution.frozen {
+            None => losses(self.namespace, &self.as_recorded(), self.resolution).is_empty(),
+            // Nothing is judged meanwhile.
+            Some(_) => self.accounts.is_empty(),
+        };
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
         status.counts = Some(count(&status.entitlements));
         status.next_transition = next_transition(self.resolution, &status.accounts, now);
         set_conditions(&mut status, self.resolution, self.person, now);
-        self.next.empty = left.is_empty()
+        self.next.empty = nothing_to_lose
             && status
                 .entitlements
                 .iter()

@@ -577,6 +577,28 @@ fn a_deleted_employee_waits_for_the_end_of_an_account_that_holds_nothing() {
     }
 }
 
+/// I2: while paused nothing is ended, and so nothing let go.
+#[test]
+fn a_deleted_employee_who_is_paused_waits() {
+    let mut story = Story::settled();
+    story.drop_policy("basics");
+    story.step();
+    story.all_done();
+    story.account = json!({"onUnused": {"action": "Deactivate"}});
+    story.target("okta");
+    deleting(&mut story);
+    story.edit(|ada| ada.paused = true);
+    assert!(!story.step().empty);
+    story.edit(|ada| ada.paused = false);
+    story.step();
+    assert!(story.all_done().empty);
+
+    let mut nobody = Story::new();
+    deleting(&mut nobody);
+    nobody.edit(|ada| ada.paused = true);
+    assert!(nobody.step().empty);
+}
+
 /// I3: a refused grant may have been done by a try before; it is on record until it was read back and not there.
 #[test]
 fn a_refused_grant_that_is_no_longer_wanted_is_taken_back_first() {

@@ -226,3 +226,27 @@ fn an_account_that_was_ended_while_being_made_is_not_made_twice() {
     assert_eq!(story.step().look_up, BTreeSet::from(["okta".to_owned()]));
     assert_eq!(story.account().state, AccountState::Deactivated);
 }
+
+/// A refused activation is not forgotten for an update, which leaves the account as unusable as it is.
+#[test]
+fn a_refused_activation_is_still_an_activation() {
+    let mut story = leaving();
+    story.all_done();
+    story.facts(json!({}));
+    story.holds("chat", false);
+    story.step();
+    story.all_come_to(&refused());
+    assert_eq!(
+        (story.account().state, story.account().last_error.as_str()),
+        (AccountState::Activating, "refuses the request")
+    );
+    assert!(matches!(
+        &story.intents()[0],
+        Intent::Account {
+            action: Act::Activate,
+            ..
+        }
+    ));
+    story.all_done();
+    story.assert_stable();
+}
