@@ -66,8 +66,15 @@ impl Writer {
             }
         }
         // An account that two people share, one to gain and one to lose, keeps it: taking is what cannot be made good.
-        for (name, job) in remove.extract_if(.., |id, _| add.contains_key(id)).flat_map(|(_, jobs)| jobs) {
-            self.post(&name, &job, not_seen("is the account of somebody else too, who is to keep this"));
+        for (name, job) in remove
+            .extract_if(.., |id, _| add.contains_key(id))
+            .flat_map(|(_, jobs)| jobs)
+        {
+            self.post(
+                &name,
+                &job,
+                not_seen("is the account of somebody else too, who is to keep this"),
+            );
         }
         let outcome = self.change(connection, object, &add, &remove).await;
         let post = |jobs: ByAccount, outcome: &dyn Fn(&str, &Job) -> Outcome| {
