@@ -346,11 +346,15 @@ async fn operator_rules(tenant: &Tenant, namespace: &str) -> BTreeSet<String> {
     assert!(!status.incomplete);
     let mut rules = BTreeSet::new();
     for rule in status.resource_rules {
-        assert_eq!(rule.resource_names.unwrap_or_default(), Vec::<String>::new());
+        let names = rule.resource_names.unwrap_or_default();
         for group in rule.api_groups.iter().flatten() {
             for resource in rule.resources.iter().flatten() {
                 if !resource.starts_with("selfsubject") {
-                    rules.extend(rule.verbs.iter().map(|verb| format!("{verb} {group}/{resource}")));
+                    let whole = [String::new()];
+                    for name in if names.is_empty() { &whole[..] } else { &names } {
+                        let what = format!("{group}/{resource} {name}");
+                        rules.extend(rule.verbs.iter().map(|verb| format!("{verb} {}", what.trim_end())));
+                    }
                 }
             }
         }
@@ -371,10 +375,12 @@ async fn the_operator_may_do_what_it_needs_and_no_more() {
     ];
     for kind in kinds {
         everywhere.extend(["get", "list", "watch"].map(|verb| format!("{verb} rollcall.dev/{kind}")));
-        everywhere.extend(["patch", "update"].map(|verb| format!("{verb} rollcall.dev/{kind}/status")));
+        everywhere.insert(format!("patch rollcall.dev/{kind}/status"));
+        // Whether the installed definition keeps all that this operator writes.
+        let definition = "apiextensions.k8s.io/customresourcedefinitions";
+        everywhere.insert(format!("get {definition} {kind}.rollcall.dev"));
     }
-    everywhere.extend(["create", "patch", "update"].map(|verb| format!("{verb} rollcall.dev/employees")));
-    everywhere.insert("update rollcall.dev/employees/finalizers".to_owned());
+    everywhere.extend(["create", "patch"].map(|verb| format!("{verb} rollcall.dev/employees")));
     everywhere.extend(["create", "patch"].map(|verb| format!("{verb} events.k8s.io/events")));
     everywhere.insert("get /namespaces".to_owned());
     assert_eq!(operator_rules(&tenant, &tenant.namespace).await, everywhere);

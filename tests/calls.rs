@@ -13,10 +13,6 @@ const PEOPLE: usize = 3;
 
 /// What a chapter takes at least where it is about one person: the request, how often, and why.
 fn least(chapter: Chapter) -> Vec<(&'static str, usize, &'static str)> {
-    let binding = [
-        ("kubernetes GET rolebindings/*", 2, "read before the write, read back"),
-        ("kubernetes PATCH rolebindings/*", 1, "the subjects"),
-    ];
     let sync = ("kubernetes PATCH hrisconnections/*/status", 1, "what the sync did");
     let mut calls = match chapter {
         Chapter::Hire => vec![
@@ -49,7 +45,13 @@ fn least(chapter: Chapter) -> Vec<(&'static str, usize, &'static str)> {
     }
     calls.push(sync);
     if chapter != Chapter::Leave {
-        calls.extend(binding);
+        // Where nothing is taken over, a grant rests on a fresh look, so that what somebody else gives is not made ours.
+        let (reads, why) = match chapter {
+            Chapter::Hire => (3, "a fresh look, read before the write, read back"),
+            _ => (2, "read before the write, read back"),
+        };
+        calls.push(("kubernetes GET rolebindings/*", reads, why));
+        calls.push(("kubernetes PATCH rolebindings/*", 1, "the subjects"));
     }
     calls
 }

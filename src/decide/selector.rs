@@ -196,14 +196,18 @@ impl Scene<'_> {
         let Some(text) = present(self.person.spec.start_date.as_ref()) else {
             return self.missing("startDate");
         };
-        let today = self.zone.date_at(self.now);
-        let days = calendar_date(text).and_then(|start| start.until(today).ok());
-        let Some(days) = days.map(|span| i64::from(span.get_days())) else {
+        let within = |zone: &Zone| {
+            let days = i64::from(calendar_date(text)?.until(zone.date_at(self.now)).ok()?.get_days());
+            Some(at_least.is_none_or(|least| days >= least) && less_than.is_none_or(|most| days < most))
+        };
+        let Some(answer) = within(self.zone) else {
             return Match::unknown(format!("startDate {text:?} is no calendar date"));
         };
-        let enough = at_least.is_none_or(|least| days >= least);
-        let early = less_than.is_none_or(|most| days < most);
-        Match::of((enough && early).into())
+        // Where it is not the same day everywhere, a zone that is guessed decides nothing.
+        if self.zone.is_a_guess() && within(&Zone::earliest()) != Some(answer) {
+            return Match::unknown("the time zone is not known, and today it makes a difference".to_owned());
+        }
+        Match::of(answer.into())
     }
 
     /// Whether one of the managers called so is in the person's chain, at most `depth` steps up.
@@ -665,6 +669,20 @@ mod tests {
         for (selector, expected) in table {
             check(&namespace, &selector, &probe, expected);
         }
+    }
+
+    /// I1: a zone that is guessed decides nothing on the days that are another day elsewhere.
+    #[test]
+    fn tenure_is_unknown_while_it_is_not_the_same_day_everywhere() {
+        let namespace = company();
+        let probe = person(&json!({"startDate": "2026-06-01"}));
+        let selector = compiled(&json!({"tenure": {"atLeast": "90d"}})).unwrap();
+        let tri = |instant: &str| selector.matches(&namespace, &probe, at(instant), &Zone::latest()).tri;
+        // The 30th of August begins at 10:00 UTC of the 29th on the islands in the east, at noon of the 30th in the west.
+        assert_eq!(tri("2026-08-29T09:59:59Z"), False);
+        assert_eq!(tri("2026-08-29T10:00:00Z"), Unknown);
+        assert_eq!(tri("2026-08-30T11:59:59Z"), Unknown);
+        assert_eq!(tri("2026-08-30T12:00:00Z"), True);
     }
 
     /// Time changes a match only by tenure, at the start of a day in the zone.

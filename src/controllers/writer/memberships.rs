@@ -44,8 +44,8 @@ impl Writer {
     }
 
     async fn membership(&self, connection: &Connection, object: &RemoteObject, jobs: Vec<Task>) -> Result<(), Halt> {
-        let mut add = BTreeMap::new();
-        let mut remove = BTreeMap::new();
+        let mut add = ByAccount::new();
+        let mut remove = ByAccount::new();
         for Task {
             employee: name,
             facts,
@@ -57,16 +57,25 @@ impl Writer {
                 continue;
             };
             match self.account_id(connection, &name, &facts, &job).await {
-                Ok(Some(id)) if hold => add.entry(id).or_insert_with(Vec::new).push((name, job)),
-                Ok(Some(id)) => remove.entry(id).or_insert_with(Vec::new).push((name, job)),
+                Ok(Some(id)) if hold => add.entry(id).or_default().push((name, job)),
+                Ok(Some(id)) => remove.entry(id).or_default().push((name, job)),
                 Ok(None) if hold => self.post(&name, &job, Outcome::Retrying("has no account for it yet".into())),
                 Ok(None) => self.post(&name, &job, done("")),
                 Err(error) if is_whole(&error) => return Err(Halt(error)),
                 Err(error) => self.post(&name, &job, Outcome::Retrying(error.to_string())),
             }
         }
-        // Who is wanted and unwanted at once keeps it: taking is what cannot be made good.
-        remove.retain(|id, _| !add.contains_key(id));
+        // An account that two people share, one to gain and one to lose, keeps it: taking is what cannot be made good.
+        for (name, job) in remove
+            .extract_if(.., |id, _| add.contains_key(id))
+            .flat_map(|(_, jobs)| jobs)
+        {
+            self.post(
+                &name,
+                &job,
+                not_seen("is the account of somebody else too, who is to keep this"),
+            );
+        }
         let outcome = self.change(connection, object, &add, &remove).await;
         let post = |jobs: ByAccount, outcome: &dyn Fn(&str, &Job) -> Outcome| {
             for (id, jobs) in jobs {
