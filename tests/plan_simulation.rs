@@ -20,6 +20,10 @@ mod desk;
 mod remote;
 #[path = "plan_simulation/sim.rs"]
 mod sim;
+#[path = "plan_simulation/steps.rs"]
+mod steps;
+#[path = "plan_simulation/writer.rs"]
+mod writer;
 
 use proptest::prelude::*;
 

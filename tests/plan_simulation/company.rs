@@ -17,6 +17,7 @@ pub const THINGS: [(&str, &str); 4] = [
 const STARTS: [&str; 3] = ["2026-01-01", "2026-06-01", "2026-06-15"];
 
 /// The facts of one person.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Facts {
     pub department: usize,

@@ -153,14 +153,24 @@ impl Planner<'_> {
 
     fn lose(&mut self, due: &[Loss], verdict: &dyn Fn(&LossId) -> Verdict) {
         for loss in due {
-            let verdict = if loss.cause == Cause::Termination {
+            let cause = loss.cause;
+            let verdict = if cause == Cause::Termination {
                 Verdict::Released {
                     release: Release::Evidence,
                     approval: String::new(),
-                    cause: Cause::Termination,
+                    cause,
                 }
             } else {
-                verdict(&loss.id)
+                // It may be of a moment ago, when the same was lost for another reason.
+                match verdict(&loss.id) {
+                    Verdict::Released { release, approval, .. } => Verdict::Released {
+                        release,
+                        approval,
+                        cause,
+                    },
+                    Verdict::Held { reason, .. } => Verdict::Held { cause, reason },
+                    Verdict::Wait => Verdict::Wait,
+                }
             };
             if verdict == Verdict::Wait {
                 self.next.unjudged = true;

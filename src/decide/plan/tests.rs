@@ -62,7 +62,7 @@ impl Story {
         story.entitlement("chat", "okta");
         story.entitlement("code", "okta");
         story.policy("basics", &json!({}));
-        story.facts(json!({}));
+        story.facts(&json!({}));
         story
     }
 
@@ -121,7 +121,7 @@ impl Story {
     }
 
     /// Gives Ada these facts on top of her usual ones; `null` takes one away.
-    fn facts(&mut self, with: Value) {
+    fn facts(&mut self, with: &Value) {
         let mut spec = json!({"workEmail": "ada@x.io", "username": "ada", "startDate": "2026-01-01",
             "departments": [{"path": ["Sales"]}]});
         for (name, value) in with.as_object().unwrap() {
@@ -236,7 +236,7 @@ impl Story {
     }
 
     fn terminate(&mut self) {
-        self.facts(json!({"employmentStatus": "INACTIVE"}));
+        self.facts(&json!({"employmentStatus": "INACTIVE"}));
     }
 
     fn grant(&self, name: &str) -> &EntitlementRecord {

@@ -256,7 +256,7 @@ fn parameters_are_those_of_the_strongest_policy() {
 #[test]
 fn changed_attributes_update_an_account_of_our_own_and_no_other() {
     let mut story = Story::settled();
-    story.facts(json!({"displayName": "Ada L."}));
+    story.facts(&json!({"displayName": "Ada L."}));
     story.step();
     assert_eq!(
         (story.account().state, story.account().id.as_str()),
@@ -277,7 +277,7 @@ fn changed_attributes_update_an_account_of_our_own_and_no_other() {
     story.saw(present(true, false));
     story.holds("chat", true);
     story.step();
-    story.facts(json!({"displayName": "Ada L."}));
+    story.facts(&json!({"displayName": "Ada L."}));
     story.step();
     assert_eq!(story.account().state, AccountState::Active);
     story.assert_stable();
@@ -338,7 +338,7 @@ fn a_changed_email_moves_a_grant_of_the_cluster() {
     story.all_done();
     story.assert_stable();
 
-    story.facts(json!({"workEmail": "lovelace@x.io"}));
+    story.facts(&json!({"workEmail": "lovelace@x.io"}));
     story.step();
     let states = |story: &Story| -> Vec<(String, GrantState, Option<Cause>)> {
         let records = &story.ada().status.entitlements;
@@ -360,7 +360,7 @@ fn a_changed_email_moves_a_grant_of_the_cluster() {
     );
     // A name that is no longer known takes nothing.
     story.all_done();
-    story.facts(json!({"workEmail": null}));
+    story.facts(&json!({"workEmail": null}));
     story.step();
     assert_eq!(
         states(&story)[1],
@@ -374,7 +374,7 @@ fn a_person_without_a_name_for_the_cluster_waits() {
     let mut story = Story::new();
     story.cluster();
     story.policy("basics", &json!({"entitlements": [{"name": "admin"}]}));
-    story.facts(json!({"workEmail": null}));
+    story.facts(&json!({"workEmail": null}));
     story.step();
     assert_eq!(story.state("admin"), GrantState::Pending);
     assert!(story.grant("admin").reason.contains("lacks the attribute"));

@@ -110,8 +110,9 @@ fn terminated_while_pending_leaves_no_trace() {
 /// I6: each cause, as evidence has it.
 #[test]
 fn every_loss_has_its_cause() {
-    let causes: [(fn(&mut Story), Cause); 6] = [
-        (|story| story.facts(json!({"departments": []})), Cause::AttributeChange),
+    type Change = fn(&mut Story);
+    let causes: [(Change, Cause); 6] = [
+        (|story| story.facts(&json!({"departments": []})), Cause::AttributeChange),
         (|story| story.drop_policy("sales"), Cause::PolicyChange),
         (
             |story| {
@@ -124,7 +125,7 @@ fn every_loss_has_its_cause() {
             Cause::PolicyChange,
         ),
         (
-            |story| story.facts(json!({"terminationDate": "2026-06-01"})),
+            |story| story.facts(&json!({"terminationDate": "2026-06-01"})),
             Cause::Termination,
         ),
         (Story::terminate, Cause::Termination),
@@ -231,7 +232,7 @@ fn what_is_wanted_again_before_it_is_gone_is_turned_around() {
     story.terminate();
     story.step();
     let operation = story.grant("chat").operation_id.clone();
-    story.facts(json!({}));
+    story.facts(&json!({}));
     story.step();
     assert_eq!(
         (story.state("chat"), story.account().state),
@@ -261,7 +262,7 @@ fn a_rehire_gets_the_deactivated_account_back() {
     story.terminate();
     story.step();
     story.all_done();
-    story.facts(json!({"startDate": "2026-06-10"}));
+    story.facts(&json!({"startDate": "2026-06-10"}));
     let next = story.step();
     assert_eq!(
         (story.account().state, story.account().id.as_str()),
@@ -293,7 +294,7 @@ fn a_rehire_after_deletion_gets_another_account() {
     assert_eq!(story.account().state, AccountState::Deleted);
     story.assert_stable();
     let before = story.account().operation_id.clone();
-    story.facts(json!({"startDate": "2026-06-10"}));
+    story.facts(&json!({"startDate": "2026-06-10"}));
     // Somebody else may have made one meanwhile: it is looked for as for a hire.
     assert_eq!(story.step().look_up, BTreeSet::from(["okta".to_owned()]));
     story.saw(AccountSight::Absent);
@@ -458,7 +459,7 @@ fn what_cannot_be_told_keeps_what_is_there() {
         |story| story.policy("basics", &json!({"mode": "Plan"})),
         |story| story.policy("basics", &json!({"selector": {"manager": {"under": ["nobody@x.io"]}}})),
         |story| {
-            story.facts(json!({"connectionRef": {"name": "hr"},
+            story.facts(&json!({"connectionRef": {"name": "hr"},
                 "source": {"state": "Present", "unconfirmed": ["departments"]}, "departments": []}));
             story.policy("basics", &json!({"selector": {"department": {"in": ["Sales"]}}}));
         },
@@ -490,7 +491,7 @@ fn what_cannot_be_told_keeps_what_is_there() {
 fn who_is_frozen_keeps_everything() {
     let freeze: [fn(&mut Story); 2] = [
         |story| story.edit(|ada| ada.paused = true),
-        |story| story.facts(json!({"connectionRef": {"name": "hr"}, "source": {"state": "Absent"}})),
+        |story| story.facts(&json!({"connectionRef": {"name": "hr"}, "source": {"state": "Absent"}})),
     ];
     for freeze in freeze {
         let mut story = Story::settled();
@@ -657,4 +658,17 @@ fn what_was_given_back_still_counts_against_the_budget() {
     let docket = survey(&story.namespace, story.now).targets["okta"].docket.clone();
     assert_eq!(docket.spent, BTreeSet::from(["e-ada".to_owned()]));
     story.assert_stable();
+}
+
+/// A verdict of a moment ago, when the same was lost for another reason, does not say why it is lost now.
+#[test]
+fn the_cause_on_record_is_that_of_the_loss() {
+    let mut story = Story::settled();
+    deleting(&mut story);
+    story.ruling = Ruling::Hold;
+    story.step();
+    assert_eq!(
+        (story.state("chat"), story.grant("chat").cause),
+        (GrantState::Held, Some(Cause::Manual))
+    );
 }

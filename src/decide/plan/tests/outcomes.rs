@@ -138,7 +138,7 @@ fn an_outcome_of_an_earlier_employment_is_ignored() {
     story.terminate();
     story.step();
     story.all_done();
-    story.facts(json!({"startDate": "2026-06-01"}));
+    story.facts(&json!({"startDate": "2026-06-01"}));
     story.holds("chat", false);
     story.step();
     assert_eq!(story.state("chat"), GrantState::Granting);
@@ -168,7 +168,7 @@ fn an_outcome_that_comes_twice_counts_once() {
 #[test]
 fn a_refused_update_is_tried_again_as_an_update() {
     let mut story = Story::settled();
-    story.facts(json!({"displayName": "Ada L."}));
+    story.facts(&json!({"displayName": "Ada L."}));
     story.step();
     story.all_come_to(&refused());
     assert_eq!(
@@ -187,7 +187,7 @@ fn a_refused_update_is_tried_again_as_an_update() {
 #[test]
 fn an_account_that_is_found_gone_is_made_anew_with_all_it_held() {
     let mut story = Story::settled();
-    story.facts(json!({"displayName": "Ada L."}));
+    story.facts(&json!({"displayName": "Ada L."}));
     story.step();
     let none = Outcome::Done {
         account_id: String::new(),
@@ -219,7 +219,7 @@ fn an_account_that_was_ended_while_being_made_is_not_made_twice() {
     let mut story = granting();
     story.terminate();
     story.step();
-    story.facts(json!({}));
+    story.facts(&json!({}));
     story.step();
     assert_eq!(
         (story.account().state, story.account().id.as_str()),
@@ -234,7 +234,7 @@ fn an_account_that_was_ended_while_being_made_is_not_made_twice() {
     };
     story.all_come_to(&none);
     story.sight = Sight::default();
-    story.facts(json!({}));
+    story.facts(&json!({}));
     assert_eq!(story.step().look_up, BTreeSet::from(["okta".to_owned()]));
     assert_eq!(story.account().state, AccountState::Deactivated);
 }
@@ -244,7 +244,7 @@ fn an_account_that_was_ended_while_being_made_is_not_made_twice() {
 fn a_refused_activation_is_still_an_activation() {
     let mut story = leaving();
     story.all_done();
-    story.facts(json!({}));
+    story.facts(&json!({}));
     story.holds("chat", false);
     story.step();
     story.all_come_to(&refused());
