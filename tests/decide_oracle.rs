@@ -739,8 +739,14 @@ impl Company {
                 None => absent("startDate"),
                 Some("2026-02-31") => EITHER,
                 Some(start) => {
-                    let days = day_number(TODAY) - day_number(start);
-                    sure(least.is_none_or(|least| days >= least) && most.is_none_or(|most| days < most))
+                    let within = |today: &str| {
+                        let days = day_number(today) - day_number(start);
+                        least.is_none_or(|least| days >= least) && most.is_none_or(|most| days < most)
+                    };
+                    // Without the connection it may be tomorrow already.
+                    let here = within(TODAY);
+                    let everywhere = worker.connection != Some(2) || within(TOMORROW) == here;
+                    if everywhere { sure(here) } else { EITHER }
                 }
             },
             Key::Called(names) => {
