@@ -437,6 +437,19 @@ fn an_account_that_is_still_used_stays() {
     assert_eq!(story.account().state, AccountState::Active);
 }
 
+/// I8: an account that nothing was granted by yet is needed all the same.
+#[test]
+fn an_account_that_is_to_be_used_stays() {
+    let mut story = Story::new();
+    story.account = json!({"onUnused": {"action": "Deactivate"}});
+    story.target("okta");
+    story.saw(present(true, false));
+    story.step();
+    assert_eq!(story.account().state, AccountState::Active);
+    assert!(!story.step().unjudged);
+    assert_eq!(story.account().state, AccountState::Active);
+}
+
 /// What cannot be told neither grants nor takes.
 #[test]
 fn what_cannot_be_told_keeps_what_is_there() {

@@ -72,6 +72,18 @@ fn what_is_refused_on_the_way_in_has_failed_and_is_still_meant() {
 /// I2: a refusal does not make us forget that somebody has to go.
 #[test]
 fn what_is_refused_on_the_way_out_is_still_on_its_way_out() {
+    let mut unwanted = Story::settled();
+    unwanted.drop_policy("basics");
+    unwanted.step();
+    let released = unwanted.grant("chat").clone();
+    unwanted.ruling = Ruling::Wait;
+    let next = unwanted.all_come_to(&refused());
+    assert!(!next.unjudged, "it was judged, and is not lost twice");
+    assert_eq!(
+        (unwanted.state("chat"), &unwanted.grant("chat").released_at),
+        (GrantState::Revoking, &released.released_at)
+    );
+
     let mut story = leaving();
     story.all_come_to(&refused());
     assert_eq!(
