@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::effect::{RemoteKey, subject_name};
 use super::guard::{Loss, LossId, Lost};
 use super::index::{Entry, Namespace, Person};
-use super::resolve::Resolution;
-use crate::api::employee::{AccountState, Cause, EntitlementRecord, GrantState};
+use super::resolve::{Resolution, resolve};
+use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState};
 use crate::api::target::{AccountAction, AccountEnd, TargetSystem};
 
 /// Everything that `person` has by us and should not have, exits included.
@@ -162,4 +164,52 @@ pub fn account_end(namespace: &Namespace, resolution: &Resolution, target: &str)
     } else {
         account.on_unused
     })
+}
+
+/// Another Employee who holds the same thing by the same account and is to keep it, as when one person has two rows in
+/// the HR system and is known by the same name at the target: what one of them loses, the other would lose too.
+pub fn held_by_another<'a>(
+    namespace: &'a Namespace,
+    person: &Person,
+    record: &EntitlementRecord,
+    now: Timestamp,
+) -> Option<&'a str> {
+    let key = RemoteKey::of(record);
+    let same = |other: &EntitlementRecord| {
+        other.account_id == record.account_id
+            && RemoteKey::of(other) == key
+            && matches!(
+                other.state,
+                GrantState::Granting | GrantState::Granted | GrantState::Updating | GrantState::Held
+            )
+    };
+    // Who is about to lose it as well keeps nothing: else each of two leavers would leave it to the other.
+    let keeps = |other: &Person| {
+        let resolution = resolve(namespace, other, now);
+        other
+            .status
+            .entitlements
+            .iter()
+            .any(|record| same(record) && !is_lost(namespace, other, &resolution, record))
+    };
+    if record.account_id.is_empty() {
+        return None;
+    }
+    let others = namespace.employees.values().filter(|other| other.name != person.name);
+    let mut sharing = others.filter(|other| other.status.entitlements.iter().any(same));
+    sharing.find(|other| keeps(other)).map(|other| other.name.as_str())
+}
+
+/// Another Employee whose account this is.
+pub fn account_of_another<'a>(namespace: &'a Namespace, person: &Person, target: &str, id: &str) -> Option<&'a str> {
+    let same = |other: &AccountRecord| {
+        other.target == target
+            && other.id == id
+            && !matches!(other.state, AccountState::Pending | AccountState::Deleted)
+    };
+    let others = namespace.employees.values().filter(|other| other.name != person.name);
+    others
+        .into_iter()
+        .find(|other| other.status.accounts.iter().any(same))
+        .map(|other| other.name.as_str())
 }

@@ -10,7 +10,7 @@ use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, Grant
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{AccountSpec, Adopt};
 use crate::decide::effect::{AccountSight, RemoteKey, attributes_digest, operation_id};
-use crate::decide::losses::{Named, account_name, readable_target};
+use crate::decide::losses::{Named, account_name, account_of_another, readable_target};
 use crate::decide::record::{forget_loss, start_over};
 use crate::decide::resolve::Desired;
 
@@ -152,6 +152,12 @@ impl Planner<'_> {
                 return Usable::No("an account is there that somebody else deactivated: activate it there".to_owned());
             }
             AccountSight::Present { id, .. } => {
+                if let Some(other) = account_of_another(self.namespace, self.person, target, id) {
+                    return Usable::No(format!(
+                        "the account that matches belongs to Employee {other}: an account belongs to one person, so tell the \
+                         two apart by workEmail or username"
+                    ));
+                }
                 record.id.clone_from(id);
                 record.state = AccountState::Active;
                 record.origin = Origin::Adopted;

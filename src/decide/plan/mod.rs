@@ -13,7 +13,7 @@ use self::summary::{count, next_transition, set_conditions};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Loss, LossId, Lost, Verdict};
 use super::index::{Namespace, Person};
-use super::losses::{account_end, cause, is_unwanted, losses, may_need_account};
+use super::losses::{account_end, cause, held_by_another, is_unwanted, losses, may_need_account};
 use super::record::{absorb_account, absorb_grant, lose_account, lose_grant};
 use super::resolve::Resolution;
 use crate::api::employee::{
@@ -189,6 +189,15 @@ impl Planner<'_> {
                     };
                     if let Some(record) = self.grants.get_mut(&(key, account_id.clone())) {
                         lose_grant(record, &verdict, self.now);
+                        // I8: what another still holds by the same account is not taken from them.
+                        if record.state == GrantState::Revoking
+                            && let Some(other) = held_by_another(self.namespace, self.person, record, self.now)
+                        {
+                            record.state = GrantState::Revoked;
+                            record.revoked_at = Some(Time(self.now));
+                            record.reason =
+                                format!("nothing was removed: Employee {other} holds it by the same account");
+                        }
                     }
                 }
             }

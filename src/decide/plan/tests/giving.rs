@@ -380,3 +380,30 @@ fn a_person_without_a_name_for_the_cluster_waits() {
     assert!(story.grant("admin").reason.contains("lacks the attribute"));
     story.assert_stable();
 }
+
+/// I1: an account that is another Employee's is not taken over, however well it matches.
+#[test]
+fn an_account_of_another_is_not_adopted() {
+    let mut story = Story::settled();
+    let mut twin = story.ada().clone();
+    twin.name = "e-twin".to_owned();
+    story
+        .namespace
+        .employees
+        .insert(twin.name.clone(), std::sync::Arc::new(twin));
+    story.edit(|ada| ada.status = EmployeeStatus::default());
+    story.saw(AccountSight::Present {
+        id: "A1".to_owned(),
+        active: true,
+        ours: false,
+    });
+    story.holds("chat", true);
+    let next = story.step();
+    assert!(next.status.accounts.is_empty());
+    assert_eq!(next.status.entitlements[0].state, GrantState::Pending);
+    assert!(
+        next.status.entitlements[0]
+            .reason
+            .contains("belongs to Employee e-twin")
+    );
+}

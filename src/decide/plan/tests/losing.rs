@@ -672,3 +672,56 @@ fn the_cause_on_record_is_that_of_the_loss() {
         (GrantState::Held, Some(Cause::Manual))
     );
 }
+
+/// I8, I2: a person with two rows in the HR system keeps what the second one gives when the first one ends, and nothing is
+/// left when both end.
+#[test]
+fn what_another_row_of_the_same_person_holds_stays() {
+    let mut story = Story::new();
+    story.cluster();
+    story.policy("admins", &json!({"entitlements": [{"name": "admin"}]}));
+    story.sight.holds.insert(key("cluster", "admin"), false);
+    let mut story = story.settle();
+    let admin = |story: &Story| {
+        let records = &story.ada().status.entitlements;
+        records
+            .iter()
+            .find(|record| record.target == "cluster")
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(admin(&story).state, GrantState::Granted);
+    let mut twin = story.ada().clone();
+    twin.name = "e-twin".to_owned();
+    story
+        .namespace
+        .employees
+        .insert(twin.name.clone(), std::sync::Arc::new(twin.clone()));
+    story.terminate();
+    story.step();
+    assert_eq!(admin(&story).state, GrantState::Revoked);
+    assert!(admin(&story).reason.contains("e-twin"));
+    assert!(
+        story.intents().iter().all(|intent| intent.target() != "cluster"),
+        "nothing is sent"
+    );
+
+    twin.spec
+        .termination_date
+        .clone_from(&story.ada().spec.termination_date);
+    twin.spec
+        .employment_status
+        .clone_from(&story.ada().spec.employment_status);
+    let mut story = Story::new();
+    story.cluster();
+    story.policy("admins", &json!({"entitlements": [{"name": "admin"}]}));
+    story.sight.holds.insert(key("cluster", "admin"), false);
+    let mut story = story.settle();
+    story
+        .namespace
+        .employees
+        .insert(twin.name.clone(), std::sync::Arc::new(twin));
+    story.terminate();
+    story.step();
+    assert_eq!(admin(&story).state, GrantState::Revoking, "both leave");
+}
