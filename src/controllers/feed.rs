@@ -13,6 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use serde::de::DeserializeOwned;
 
 use super::context::Context;
+use super::report::key;
 use crate::decide::index::{Change, Indexed, Kind};
 
 /// The kinds that have a feed.
@@ -112,7 +113,7 @@ fn take_in<K: Fed>(
         }
         Event::Apply(object) => Event::Apply(put(context, object).into_response_partial()),
         Event::Delete(object) => {
-            let metadata = metadata(object);
+            let metadata = metadata(&object);
             let (namespace, name) = key(&metadata);
             remove::<K>(context, &namespace, &name);
             Event::Delete(metadata.into_response_partial())
@@ -120,26 +121,16 @@ fn take_in<K: Fed>(
     }
 }
 
-fn metadata<K: Fed>(object: DeserializeGuard<K>) -> ObjectMeta {
-    match object.0 {
+fn metadata<K: Fed>(object: &DeserializeGuard<K>) -> ObjectMeta {
+    match &object.0 {
         Ok(object) => object.meta().clone(),
-        Err(invalid) => invalid.metadata,
+        Err(invalid) => invalid.metadata.clone(),
     }
-}
-
-fn key(metadata: &ObjectMeta) -> (String, String) {
-    (
-        metadata.namespace.clone().unwrap_or_default(),
-        metadata.name.clone().unwrap_or_default(),
-    )
 }
 
 /// Puts an object in the index and wakes whom it concerns. Returns its metadata without what nobody here reads.
 fn put<K: Fed>(context: &Context, object: DeserializeGuard<K>) -> ObjectMeta {
-    let mut metadata = match &object.0 {
-        Ok(object) => object.meta().clone(),
-        Err(invalid) => invalid.metadata.clone(),
-    };
+    let mut metadata = metadata(&object);
     metadata.managed_fields = None;
     let (namespace, name) = key(&metadata);
     let change = match object.0 {

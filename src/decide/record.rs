@@ -79,52 +79,89 @@ pub fn absorb_grant(record: &mut EntitlementRecord, outcome: &Outcome, now: Time
     }
 }
 
-/// Lets an account go, or holds it, as judged.
-pub fn lose_account(record: &mut AccountRecord, verdict: &Verdict, now: Timestamp) {
-    match verdict {
-        Verdict::Released {
+/// What a record of either kind says of a loss.
+struct LossFields<'a> {
+    cause: &'a mut Option<Cause>,
+    release: &'a mut Option<Release>,
+    approval: &'a mut String,
+    released_at: &'a mut Option<Time>,
+    reason: &'a mut String,
+    last_error: &'a mut String,
+}
+
+macro_rules! loss_fields {
+    ($record:expr) => {
+        LossFields {
+            cause: &mut $record.cause,
+            release: &mut $record.release,
+            approval: &mut $record.approval,
+            released_at: &mut $record.released_at,
+            reason: &mut $record.reason,
+            last_error: &mut $record.last_error,
+        }
+    };
+}
+
+impl LossFields<'_> {
+    /// Says that it was let go. Returns whether it was.
+    fn let_go(self, verdict: &Verdict, now: Timestamp) -> bool {
+        let Verdict::Released {
             release,
             approval,
             cause,
-        } => {
-            record.state = AccountState::Deactivating;
-            record.cause = Some(*cause);
-            record.release = Some(*release);
-            record.approval.clone_from(approval);
-            record.released_at = Some(Time(now));
-            why(*cause).clone_into(&mut record.reason);
+        } = verdict
+        else {
+            return false;
+        };
+        *self.cause = Some(*cause);
+        *self.release = Some(*release);
+        self.approval.clone_from(approval);
+        *self.released_at = Some(Time(now));
+        why(*cause).clone_into(self.reason);
+        true
+    }
+
+    /// Says that it waits for a person. Returns whether it does.
+    fn hold(self, verdict: &Verdict) -> bool {
+        let Verdict::Held { cause, reason } = verdict else {
+            return false;
+        };
+        *self.cause = Some(*cause);
+        clip(reason, 256).clone_into(self.reason);
+        true
+    }
+
+    /// Clears what is said of an earlier loss, but for what the guard counts: that it was let go on the budget.
+    fn forget(self) {
+        *self.cause = None;
+        if *self.release != Some(Release::Budget) {
+            *self.release = None;
+            *self.released_at = None;
         }
-        Verdict::Held { cause, reason } if matches!(record.state, AccountState::Active | AccountState::Held) => {
-            record.state = AccountState::Held;
-            record.cause = Some(*cause);
-            clip(reason, 256).clone_into(&mut record.reason);
-        }
-        Verdict::Held { .. } | Verdict::Wait => {}
+        self.approval.clear();
+        self.reason.clear();
+        self.last_error.clear();
+    }
+}
+
+/// Lets an account go, or holds it, as judged.
+pub fn lose_account(record: &mut AccountRecord, verdict: &Verdict, now: Timestamp) {
+    let may_be_held = matches!(record.state, AccountState::Active | AccountState::Held);
+    if loss_fields!(record).let_go(verdict, now) {
+        record.state = AccountState::Deactivating;
+    } else if may_be_held && loss_fields!(record).hold(verdict) {
+        record.state = AccountState::Held;
     }
 }
 
 /// Lets a grant go, or holds it, as judged.
 pub fn lose_grant(record: &mut EntitlementRecord, verdict: &Verdict, now: Timestamp) {
-    match verdict {
-        Verdict::Released {
-            release,
-            approval,
-            cause,
-        } => {
-            record.state = GrantState::Revoking;
-            record.cause = Some(*cause);
-            record.release = Some(*release);
-            record.approval.clone_from(approval);
-            record.released_at = Some(Time(now));
-            why(*cause).clone_into(&mut record.reason);
-        }
-        // What is still on its way in is held once it is there.
-        Verdict::Held { cause, reason } if matches!(record.state, GrantState::Granted | GrantState::Held) => {
-            record.state = GrantState::Held;
-            record.cause = Some(*cause);
-            clip(reason, 256).clone_into(&mut record.reason);
-        }
-        Verdict::Held { .. } | Verdict::Wait => {}
+    // What is still on its way in is held once it is there.
+    let may_be_held = matches!(record.state, GrantState::Granted | GrantState::Held);
+    if loss_fields!(record).let_go(verdict, now) {
+        record.state = GrantState::Revoking;
+    } else if may_be_held && loss_fields!(record).hold(verdict) {
+        record.state = GrantState::Held;
     }
 }
 
@@ -137,29 +174,15 @@ fn why(cause: Cause) -> &'static str {
     }
 }
 
-/// Clears what the record says of an earlier loss, but for what the guard counts: that it was let go on the budget.
+/// Clears what the record says of an earlier loss, but not what the guard counts.
 pub fn forget_loss(record: &mut EntitlementRecord) {
-    record.cause = None;
-    if record.release != Some(Release::Budget) {
-        record.release = None;
-        record.released_at = None;
-    }
-    record.approval.clear();
+    loss_fields!(record).forget();
     record.revoked_at = None;
-    record.reason.clear();
-    record.last_error.clear();
 }
 
 /// Clears what the record says of an earlier end, for a new operation; but not what the guard counts.
 pub fn start_over(record: &mut AccountRecord, operation: &str) {
+    loss_fields!(record).forget();
     operation.clone_into(&mut record.operation_id);
-    record.cause = None;
-    if record.release != Some(Release::Budget) {
-        record.release = None;
-        record.released_at = None;
-    }
-    record.approval.clear();
     record.scheduled_at = None;
-    record.reason.clear();
-    record.last_error.clear();
 }

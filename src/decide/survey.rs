@@ -11,7 +11,7 @@ use super::index::{Entry, Namespace, Person};
 use super::losses::losses;
 use super::resolve::{Resolution, resolve, would};
 use crate::api::RELEASE_HELD_ANNOTATION;
-use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState, Phase, Release};
+use crate::api::employee::{AccountRecord, AccountState, Cause, Counts, EntitlementRecord, Phase, Release};
 use crate::api::policy::{Mode, PlanReport};
 
 /// The most names that a plan shows.
@@ -23,7 +23,7 @@ pub struct Survey {
     /// By policy.
     pub policies: BTreeMap<String, PolicyTally>,
     /// By entitlement, from the records that name it.
-    pub entitlements: BTreeMap<String, GrantTally>,
+    pub entitlements: BTreeMap<String, Counts>,
     /// By target.
     pub targets: BTreeMap<String, TargetTally>,
     /// People by connection and phase.
@@ -38,38 +38,13 @@ pub struct PolicyTally {
     /// People it matches, in a phase in which it gives access.
     pub matched: u32,
     /// Its grants.
-    pub grants: GrantTally,
+    pub grants: Counts,
     /// In Plan mode: what `Enforce` would do.
     pub plan: Option<PlanReport>,
     /// Policies that contradict it.
     pub at_odds_with: BTreeSet<String>,
     /// Why nothing can be decided about it, for at least one person.
     pub undecided: Option<String>,
-}
-
-/// Grants in figures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct GrantTally {
-    /// Read back and there.
-    pub granted: u32,
-    /// On their way in or out.
-    pub pending: u32,
-    /// Losses that wait for a person's decision.
-    pub held: u32,
-    /// Failed or unknown.
-    pub failed: u32,
-}
-
-impl GrantTally {
-    fn add(&mut self, state: GrantState) {
-        match state {
-            GrantState::Granted | GrantState::Updating => self.granted += 1,
-            GrantState::Pending | GrantState::Granting | GrantState::Revoking => self.pending += 1,
-            GrantState::Held => self.held += 1,
-            GrantState::Failed | GrantState::Unknown => self.failed += 1,
-            GrantState::Revoked => {}
-        }
-    }
 }
 
 /// A target in figures.

@@ -67,6 +67,19 @@ pub struct Counts {
     pub failed: u32,
 }
 
+impl Counts {
+    /// Counts one more entitlement in this state; what was revoked does not count.
+    pub fn add(&mut self, state: GrantState) {
+        match state {
+            GrantState::Granted | GrantState::Updating => self.granted += 1,
+            GrantState::Pending | GrantState::Granting | GrantState::Revoking => self.pending += 1,
+            GrantState::Held => self.held += 1,
+            GrantState::Failed | GrantState::Unknown => self.failed += 1,
+            GrantState::Revoked => {}
+        }
+    }
+}
+
 /// The next instant at which time alone changes something.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct NextTransition {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::{self, Fact};
-use crate::api::employee::{AccountRecord, Counts, EmployeeStatus, EntitlementRecord, GrantState, NextTransition};
+use crate::api::employee::{AccountRecord, Counts, EmployeeStatus, EntitlementRecord, NextTransition};
 use crate::decide::index::Person;
 use crate::decide::resolve::Resolution;
 
@@ -14,13 +14,7 @@ use crate::decide::resolve::Resolution;
 pub(super) fn count(records: &[EntitlementRecord]) -> Counts {
     let mut counts = Counts::default();
     for record in records {
-        match record.state {
-            GrantState::Granted | GrantState::Updating => counts.granted += 1,
-            GrantState::Pending | GrantState::Granting | GrantState::Revoking => counts.pending += 1,
-            GrantState::Held => counts.held += 1,
-            GrantState::Failed | GrantState::Unknown => counts.failed += 1,
-            GrantState::Revoked => {}
-        }
+        counts.add(record.state);
     }
     counts
 }

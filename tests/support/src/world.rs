@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::control_plane::{ControlPlane, Namespace};
 use crate::merge::{Company, MergeSim};
 use crate::operator::{Operator, OperatorOptions};
-use crate::process::{PortLease, TempDir, wait_until};
+use crate::process::{PortLease, TempDir};
 use crate::proxy::{Proxy, Script};
 use crate::scim_server::{ScimOptions, ScimServer};
 
@@ -424,12 +424,4 @@ spec:
             crate::process::tail(operator.log(), 60)
         );
     }
-}
-
-/// Waits for a condition that needs no async.
-///
-/// # Errors
-/// None became true in time.
-pub async fn until<T>(timeout: Duration, condition: impl FnMut() -> Option<T>) -> Option<T> {
-    wait_until(timeout, condition).await
 }
