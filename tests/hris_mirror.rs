@@ -30,8 +30,10 @@ fn connection() -> HRISConnectionSpec {
         department_group_types: vec!["DEPARTMENT".into()],
         business_unit_group_types: vec!["BUSINESS_UNIT".into()],
         fields: Field::all(),
+        custom_fields: Vec::new(),
         termination: Termination {
             default_time_zone: "UTC".into(),
+            ..Termination::default()
         },
         inactive_means: InactiveMeans::Terminated,
         requests_per_minute: 60_000,

@@ -125,6 +125,7 @@ fn binding_of(role: &str) -> EntitlementSpec {
     EntitlementSpec {
         target_ref: NameRef::new("cluster"),
         description: String::new(),
+        exclusive_group: None,
         scim_group: None,
         role_binding: Some(RoleBindingIdentity {
             namespace: None,

@@ -762,6 +762,7 @@ fn group_spec(name: &str) -> EntitlementSpec {
     EntitlementSpec {
         target_ref: NameRef::new("scim"),
         description: String::new(),
+        exclusive_group: None,
         scim_group: Some(ScimGroup {
             display_name: Some(name.to_owned()),
             id: None,

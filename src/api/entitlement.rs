@@ -56,6 +56,11 @@ pub struct EntitlementSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub description: String,
+    /// A separation of duties: of all entitlements of this namespace with the same word here, nobody holds two. Who holds
+    /// one gets no other until it is gone; what is held is never taken for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub exclusive_group: Option<String>,
     /// A group of a SCIM target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scim_group: Option<ScimGroup>,

@@ -65,6 +65,10 @@ pub struct HRISConnectionSpec {
         validation = Rule::new("'workEmail' in self || 'employeeNumber' in self || 'username' in self").message("must have workEmail, employeeNumber or username: accounts are matched by them")
     )]
     pub fields: Vec<Field>,
+    /// Attributes of your own to mirror, by the name that policies call them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub custom_fields: Vec<CustomField>,
     /// When an employment ends.
     pub termination: Termination,
     /// What the status `INACTIVE` means: `Terminated` (the default), the person left; or `OnLeave`, the person is away
@@ -103,6 +107,52 @@ pub enum Region {
     APAC,
 }
 
+/// An attribute of your own: exactly one of `fieldMapping` and `remoteData` says where it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.fieldMapping) != has(self.remoteData)").message("set exactly one of fieldMapping and remoteData"))]
+pub struct CustomField {
+    /// What policies call it: a letter, then letters, digits and `_`.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// What it holds; a value that is none counts as absent. Default `String`.
+    #[serde(default)]
+    #[serde(rename = "type")]
+    pub type_: CustomFieldType,
+    /// Name of a field mapping of the linked account, as set up at Merge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub field_mapping: Option<String>,
+    /// A place in the HR system's own data, which Merge passes on unchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_data: Option<RemoteData>,
+}
+
+/// What a custom field holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum CustomFieldType {
+    /// Text.
+    #[default]
+    String,
+    /// A whole number.
+    Integer,
+    /// True or false.
+    Boolean,
+    /// A calendar date.
+    Date,
+}
+
+/// A place in the HR system's own data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct RemoteData {
+    /// The request of the HR system's API whose answer holds it, as Merge names it in `remote_data[].path`.
+    #[schemars(length(min = 1, max = 512))]
+    pub path: String,
+    /// JSON Pointer (RFC 6901) into that answer, such as `/customFields/costCenter`.
+    #[schemars(length(min = 1, max = 512))]
+    pub pointer: String,
+}
+
 /// When an employment ends.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -111,6 +161,32 @@ pub struct Termination {
     #[schemars(length(max = 64))]
     #[x_kube(validation = rules::zone())]
     pub default_time_zone: String,
+    /// The time of the last day at which it ends, such as `17:30`, in the employee's zone. Default: when that day is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5))]
+    pub time_of_day: Option<String>,
+    /// Zones by the country, or the country and state, of the work location. They go before what Rollcall knows of
+    /// countries itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub zones: Vec<PlaceZone>,
+}
+
+/// The zone of a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceZone {
+    /// ISO 3166-1 alpha-2 code of the country, such as `US`.
+    #[schemars(length(min = 2, max = 64))]
+    pub country: String,
+    /// State, province or region, as the HR system writes it. Default: all of the country that no other entry names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub state: Option<String>,
+    /// IANA name of the zone, such as `America/Chicago`.
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = rules::zone())]
+    pub time_zone: String,
 }
 
 /// What the status `INACTIVE` means at this company.

@@ -12,6 +12,8 @@
     reason = "what a target can do is one of yes and no each; the derived schema has a copy of the struct"
 )]
 
+pub mod access_exception;
+pub mod change_set;
 pub mod common;
 pub mod conditions;
 pub mod crds;
@@ -22,6 +24,8 @@ pub mod policy;
 mod rules;
 pub mod target;
 
+pub use access_exception::{AccessException, AccessExceptionSpec};
+pub use change_set::{ChangeSet, ChangeSetSpec};
 pub use common::{Duration, NameRef, SecretKeyRef};
 pub use employee::{Employee, EmployeeSpec, EmployeeStatus};
 pub use entitlement::{Entitlement, EntitlementSpec};

@@ -54,6 +54,11 @@ use super::rules;
 pub struct ProvisioningPolicySpec {
     /// `Plan` shows in status what `Enforce` would do, and does nothing: what the policy gave before stays.
     pub mode: Mode,
+    /// `Grant` (the default) says that these people should have this access; `Deny` that they must not, whichever policy
+    /// or exception gives it.
+    #[serde(default, skip_serializing_if = "Effect::is_grant")]
+    #[schemars(extend("default" = "Grant"))]
+    pub effect: Effect,
     /// Which policy's parameters win where several give the same entitlement: the higher number. Default 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(range(min = -1_000_000, max = 1_000_000), extend("default" = 0))]
@@ -75,6 +80,23 @@ fn is_zero(n: &i32) -> bool {
     *n == 0
 }
 
+/// What a policy says of the access that it names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Effect {
+    /// These people should have it.
+    #[default]
+    Grant,
+    /// These people must not have it.
+    Deny,
+}
+
+impl Effect {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_grant(&self) -> bool {
+        *self == Self::Grant
+    }
+}
+
 /// Whether a policy acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
@@ -86,7 +108,15 @@ pub enum Mode {
 
 /// When in an employment a policy gives access.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Lifecycle {
+    /// How long before the first day it begins to give access. Default: on the first day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_before: Option<Duration>,
+    /// How long people keep what it gave once it matches them no more. Never applies to a termination, or to what a
+    /// `Deny` takes. Default: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Duration>,
     /// The phases in which it gives access. Default `Active`, `OnLeave`, `Leaving`.
     #[serde(default = "default_phases")]
     #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
@@ -96,6 +126,8 @@ pub struct Lifecycle {
 impl Default for Lifecycle {
     fn default() -> Self {
         Self {
+            start_before: None,
+            grace: None,
             phases: default_phases(),
         }
     }
@@ -165,6 +197,11 @@ pub struct Selector {
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(validation = rules::clauses_have_a_key(), validation = rules::clauses_not_everyone())]
     pub not: Vec<Clause>,
+    /// A CEL expression over `employee` that must be true as well, such as `employee.jobTitle.startsWith("VP")`. It has
+    /// no clock, so that every future change is known in advance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub expression: Option<String>,
 }
 
 /// Keys that must all match; text is compared without regard to case or surrounding space.
@@ -213,6 +250,10 @@ pub struct Clause {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rules::no_blank())]
     pub company: Vec<String>,
+    /// Has these values in custom fields; the entries are ANDed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 16))]
+    pub custom_fields: Vec<CustomFieldKey>,
     /// Time since the start date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenure: Option<TenureKey>,
@@ -235,6 +276,19 @@ pub struct GroupKey {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("default" = false))]
     pub exact: bool,
+}
+
+/// Values of one custom field.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct CustomFieldKey {
+    /// The field's name, as its connection declares it.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// Values, of which one must be the field's; text is compared without regard to case or surrounding space.
+    #[serde(rename = "in")]
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(validation = rules::no_blank())]
+    pub any: Vec<String>,
 }
 
 /// Places in the chain of managers.

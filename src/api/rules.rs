@@ -4,7 +4,7 @@
 use kube::core::Rule;
 
 /// Keys of a selector's clause, `everyone` aside.
-pub(super) const CLAUSE_KEYS: [&str; 12] = [
+pub(super) const CLAUSE_KEYS: [&str; 13] = [
     "department",
     "businessUnit",
     "group",
@@ -15,6 +15,7 @@ pub(super) const CLAUSE_KEYS: [&str; 12] = [
     "employmentType",
     "employmentStatus",
     "company",
+    "customFields",
     "tenure",
     "employees",
 ];
@@ -126,6 +127,11 @@ pub(super) fn zone() -> Rule {
          Indian|Mexico|Pacific|US)(/[A-Za-z0-9][A-Za-z0-9_+-]*){1,2})$')",
     )
     .message("must be the IANA name of a zone, such as Europe/Berlin, America/New_York or UTC; not an offset or abbreviation")
+}
+
+/// Text that says something.
+pub(super) fn not_blank() -> Rule {
+    Rule::new(r"self.matches('\\S')").message("is blank: write something, or remove it")
 }
 
 /// A list of text none of which is blank.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Duration, NameRef, SecretKeyRef};
+use super::employee::Cause;
 use super::rules;
 
 /// One system that holds access: a SCIM service, or this cluster's own RBAC.
@@ -209,10 +210,14 @@ fn default_requests_per_minute() -> u32 {
     600
 }
 
-/// How many people may lose something here in 24 hours, exits aside, before a person must decide: the larger of the two.
+/// How many people may lose something here within a window, for each cause, before a person must decide: the larger of
+/// `maxPeople` and `maxPercent`. Exits go at once; only the deletions of accounts that they bring are counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Guard {
+    /// Length of the window. Default `24h`.
+    #[serde(default = "a_day")]
+    pub window: Duration,
     /// A number of people. Default 10.
     #[serde(default = "ten")]
     #[schemars(range(min = 0, max = 1_000_000))]
@@ -221,15 +226,55 @@ pub struct Guard {
     #[serde(default = "ten")]
     #[schemars(range(min = 0, max = 100))]
     pub max_percent: u32,
+    /// Causes with a budget of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 6), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["cause"]))]
+    pub causes: Vec<CauseBudget>,
+    /// How many people may gain something here within the window before a person must decide. Default: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Budget>,
+}
+
+/// A budget for one cause. Without one, `Termination` has 50 people or 25 %.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CauseBudget {
+    /// The cause.
+    pub cause: Cause,
+    /// A number of people.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_people: u32,
+    /// A share, in percent, of the people who hold anything here.
+    #[schemars(range(min = 0, max = 100))]
+    pub max_percent: u32,
+}
+
+/// A number of people and a share; the larger of the two counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Budget {
+    /// A number of people.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_people: u32,
+    /// A share, in percent, of the people who hold anything here.
+    #[schemars(range(min = 0, max = 100))]
+    pub max_percent: u32,
 }
 
 impl Default for Guard {
     fn default() -> Self {
         Self {
+            window: a_day(),
             max_people: ten(),
             max_percent: ten(),
+            causes: Vec::new(),
+            grants: None,
         }
     }
+}
+
+fn a_day() -> Duration {
+    Duration::new("24h")
 }
 
 fn ten() -> u32 {

@@ -16,7 +16,9 @@ use super::desk::Desks;
 use super::gate::Gate;
 use super::releaser::Releaser;
 use super::wake::Wake;
-use crate::api::{Employee, Entitlement, HRISConnection, MANAGER, ProvisioningPolicy, TargetSystem};
+use crate::api::{
+    AccessException, ChangeSet, Employee, Entitlement, HRISConnection, MANAGER, ProvisioningPolicy, TargetSystem,
+};
 use crate::decide::Index;
 
 /// Which namespaces are ours.
@@ -82,6 +84,10 @@ pub struct Context {
     pub entitlements: Wake<Entitlement>,
     /// Wakes targets.
     pub targets: Wake<TargetSystem>,
+    /// Wakes exceptions.
+    pub exceptions: Wake<AccessException>,
+    /// Wakes change sets.
+    pub change_sets: Wake<ChangeSet>,
     /// Wakes connections.
     pub connections: Wake<HRISConnection>,
 }
@@ -116,6 +122,8 @@ impl Context {
             policies: Wake::default(),
             entitlements: Wake::default(),
             targets: Wake::default(),
+            exceptions: Wake::default(),
+            change_sets: Wake::default(),
             connections: Wake::default(),
         }
     }

@@ -19,7 +19,6 @@ use super::report;
 use crate::api::Employee;
 use crate::api::conditions::{self, Fact};
 use crate::api::employee::{AccountState, DeletionPolicy, EmployeeStatus, GrantState};
-use crate::decide::guard::Verdict;
 use crate::decide::plan::{Next, next};
 use crate::decide::{Person, resolve};
 
@@ -158,10 +157,10 @@ fn decide(
     let index = context.index.read();
     let content = index.namespace(namespace)?;
     let resolution = resolve(content, person, now);
-    let verdict = |loss: &crate::decide::guard::LossId| -> Verdict { context.releaser.verdict(namespace, loss) };
+    let judge = context.releaser.judge(namespace);
     Some((
         resolution.frozen.is_some(),
-        next(content, person, &resolution, sight, &verdict, now),
+        next(content, person, &resolution, sight, &judge, now),
     ))
 }
 

@@ -201,6 +201,14 @@ fn wake_the_rest(context: &Context, namespace: &str) {
         .targets
         .keys()
         .for_each(|name| context.targets.wake(namespace, name));
+    content
+        .exceptions
+        .keys()
+        .for_each(|name| context.exceptions.wake(namespace, name));
+    content
+        .change_sets
+        .keys()
+        .for_each(|name| context.change_sets.wake(namespace, name));
 }
 
 /// Puts in what we just wrote, as the API server acknowledged it, before the watch says so; and wakes whom it concerns.

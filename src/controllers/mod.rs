@@ -42,7 +42,7 @@ use releaser::Releaser;
 use report::Failures;
 use wake::Wake;
 
-use crate::api::{Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
+use crate::api::{AccessException, ChangeSet, Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
 
 /// Employees reconciled at the same time; each writes at most one record.
 const EMPLOYEES: u16 = 16;
@@ -92,6 +92,20 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()> + Clone +
             OTHERS,
             stop.clone(),
             standing::policy,
+        )),
+        Box::pin(control::<AccessException, _, _, _>(
+            &context,
+            &context.exceptions,
+            OTHERS,
+            stop.clone(),
+            standing::exception,
+        )),
+        Box::pin(control::<ChangeSet, _, _, _>(
+            &context,
+            &context.change_sets,
+            OTHERS,
+            stop.clone(),
+            standing::change_set,
         )),
         Box::pin(control::<Entitlement, _, _, _>(
             &context,

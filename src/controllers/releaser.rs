@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::context::Context;
-use crate::decide::guard::{Judgement, LossId, Verdict};
+use crate::decide::guard::{Admission, GainId, Judge, Judgement, LossId, Verdict};
 use crate::decide::survey::{Survey, judge_all, survey};
 
 /// A namespace that never settles is judged all the same, after this many times the settling time.
@@ -20,6 +20,22 @@ const PATIENCE: u32 = 5;
 pub struct Releaser {
     namespaces: Mutex<BTreeMap<String, State>>,
     marked: Notify,
+}
+
+/// The last judgements of a namespace.
+#[derive(Debug)]
+pub struct Bench(Arc<BTreeMap<String, Judgement>>);
+
+impl Judge for Bench {
+    fn loss(&self, loss: &LossId) -> Verdict {
+        let judgement = self.0.get(&loss.target);
+        let verdict = judgement.and_then(|judgement| judgement.verdicts.get(loss));
+        verdict.cloned().unwrap_or(Verdict::Wait)
+    }
+
+    fn gain(&self, _: &GainId) -> Admission {
+        Admission::Free
+    }
 }
 
 #[derive(Debug, Default)]
@@ -43,14 +59,9 @@ impl Releaser {
         self.marked.notify_one();
     }
 
-    /// What may become of a loss, as last judged.
-    pub fn verdict(&self, namespace: &str, loss: &LossId) -> Verdict {
-        let judgements = self.judgements(namespace);
-        judgements
-            .get(&loss.target)
-            .and_then(|j| j.verdicts.get(loss))
-            .cloned()
-            .unwrap_or(Verdict::Wait)
+    /// What may become of changes, as last judged.
+    pub fn judge(&self, namespace: &str) -> Bench {
+        Bench(self.judgements(namespace))
     }
 
     /// The last survey of a namespace.

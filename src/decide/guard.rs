@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::effect::short_digest;
+use super::effect::{RemoteKey, short_digest};
 use crate::api::employee::{Cause, Release};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{Guard, HeldReport};
@@ -27,8 +27,10 @@ pub struct LossId {
 /// What is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lost {
-    /// The use of the account, or the account itself.
+    /// The use of the account, which can be given back.
     Account,
+    /// The account itself, which cannot.
+    Deletion,
     /// The place of an account among the holders of an object.
     Membership(RemoteObject, String),
 }
@@ -40,8 +42,8 @@ pub struct Loss {
     pub id: LossId,
     /// Why.
     pub cause: Cause,
-    /// Whether its record says `Held`: it was judged, and waits for a person.
-    pub held: bool,
+    /// The `ChangeSet` that its record names: it was judged, and waits for a person. Empty where it was not held.
+    pub change_set: String,
     /// The entitlement's name, or `account`, for people.
     pub label: String,
 }
@@ -75,11 +77,57 @@ pub enum Verdict {
     Held {
         /// Why it would be lost.
         cause: Cause,
+        /// Name of the `ChangeSet` that it waits in.
+        change_set: String,
         /// For the record.
         reason: String,
     },
     /// It has not been judged yet.
     Wait,
+}
+
+/// One thing that one person is about to gain.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GainId {
+    /// Name of the `Employee`.
+    pub employee: String,
+    /// The remote object.
+    pub key: RemoteKey,
+}
+
+/// What may become of a gain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It goes ahead.
+    Free,
+    /// It waits for a person.
+    Held {
+        /// Name of the `ChangeSet` that it waits in.
+        change_set: String,
+        /// For the record.
+        reason: String,
+    },
+    /// It has not been judged yet.
+    Wait,
+}
+
+/// Says what may become of each change of a person.
+pub trait Judge {
+    /// What may become of a loss that no exit explains.
+    fn loss(&self, loss: &LossId) -> Verdict;
+    /// What may become of a gain.
+    fn gain(&self, gain: &GainId) -> Admission;
+}
+
+/// A judge of losses alone: gains go ahead.
+impl<F: Fn(&LossId) -> Verdict> Judge for F {
+    fn loss(&self, loss: &LossId) -> Verdict {
+        self(loss)
+    }
+
+    fn gain(&self, _: &GainId) -> Admission {
+        Admission::Free
+    }
 }
 
 /// The verdicts on one target's losses.
@@ -109,14 +157,17 @@ pub fn judge(docket: &Docket, guard: &Guard, issued: &BTreeSet<LossId>, approval
             .filter(|l| issued.contains(&l.id))
             .map(|l| l.id.employee.clone()),
     );
-    let newcomers = docket.losses.iter().filter(|l| !l.held && !issued.contains(&l.id));
+    let newcomers = docket
+        .losses
+        .iter()
+        .filter(|l| l.change_set.is_empty() && !issued.contains(&l.id));
     people.extend(newcomers.map(|l| l.id.employee.clone()));
     let room = people.len() <= budget;
 
     // What is held by the record, and what would be held: not every record can say that it is (an account that failed),
     // and the digest that a person was shown is over all of them.
-    let waiting = |loss: &&Loss| loss.held;
-    let would_wait = |loss: &&Loss| loss.held || !(room || issued.contains(&loss.id));
+    let waiting = |loss: &&Loss| !loss.change_set.is_empty();
+    let would_wait = |loss: &&Loss| !loss.change_set.is_empty() || !(room || issued.contains(&loss.id));
     let ids = |wanted: &dyn Fn(&&Loss) -> bool| -> BTreeSet<&LossId> {
         docket.losses.iter().filter(wanted).map(|loss| &loss.id).collect()
     };
@@ -140,11 +191,12 @@ pub fn judge(docket: &Docket, guard: &Guard, issued: &BTreeSet<LossId>, approval
         };
         let verdict = match &approved {
             Some((digest, ids)) if ids.contains(&loss.id) => released(Release::Approved, digest),
-            _ if issued.contains(&loss.id) || (room && !loss.held) => released(Release::Budget, ""),
+            _ if issued.contains(&loss.id) || (room && loss.change_set.is_empty()) => released(Release::Budget, ""),
             _ => {
                 held.push(loss);
                 Verdict::Held {
                     cause: loss.cause,
+                    change_set: "held".to_owned(),
                     reason: format!(
                         "waits for a person: more than {budget} people would lose access at {} within {WINDOW_HOURS} h",
                         loss.id.target
@@ -185,6 +237,7 @@ pub fn digest<'a>(losses: impl IntoIterator<Item = &'a LossId>) -> String {
     short_digest(sorted.into_iter().flat_map(|id| {
         let (kind, object, account) = match &id.what {
             Lost::Account => ("account", "", ""),
+            Lost::Deletion => ("deletion", "", ""),
             Lost::Membership(object, account) => (object.kind.as_str(), object.id.as_str(), account.as_str()),
         };
         [id.employee.as_str(), id.target.as_str(), kind, object, account]
@@ -204,7 +257,7 @@ mod tests {
                 what: Lost::Account,
             },
             cause: Cause::PolicyChange,
-            held,
+            change_set: if held { "held".into() } else { String::new() },
             label: "account".into(),
         }
     }
@@ -318,7 +371,8 @@ mod tests {
             budget(
                 &Guard {
                     max_people: 0,
-                    max_percent: 0
+                    max_percent: 0,
+                    ..Guard::default()
                 },
                 2_000
             ),

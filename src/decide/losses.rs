@@ -37,7 +37,7 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                 Lost::Membership(RemoteKey::of(record).object, record.account_id.clone()),
             ),
             cause: cause(namespace, resolution, record),
-            held: record.state == GrantState::Held,
+            change_set: record.change_set.clone(),
             label: record.entitlement.clone(),
         });
     }
@@ -61,7 +61,7 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
             losses.push(Loss {
                 id: id(&record.target, Lost::Account),
                 cause: resolution.ending.or(member).unwrap_or(Cause::AttributeChange),
-                held: record.state == AccountState::Held,
+                change_set: record.change_set.clone(),
                 label: "account".to_owned(),
             });
         }

@@ -83,6 +83,7 @@ pub fn absorb_grant(record: &mut EntitlementRecord, outcome: &Outcome, now: Time
 struct LossFields<'a> {
     cause: &'a mut Option<Cause>,
     release: &'a mut Option<Release>,
+    change_set: &'a mut String,
     approval: &'a mut String,
     released_at: &'a mut Option<Time>,
     reason: &'a mut String,
@@ -94,6 +95,7 @@ macro_rules! loss_fields {
         LossFields {
             cause: &mut $record.cause,
             release: &mut $record.release,
+            change_set: &mut $record.change_set,
             approval: &mut $record.approval,
             released_at: &mut $record.released_at,
             reason: &mut $record.reason,
@@ -123,10 +125,16 @@ impl LossFields<'_> {
 
     /// Says that it waits for a person. Returns whether it does.
     fn hold(self, verdict: &Verdict) -> bool {
-        let Verdict::Held { cause, reason } = verdict else {
+        let Verdict::Held {
+            cause,
+            change_set,
+            reason,
+        } = verdict
+        else {
             return false;
         };
         *self.cause = Some(*cause);
+        self.change_set.clone_from(change_set);
         clip(reason, 256).clone_into(self.reason);
         true
     }
@@ -138,6 +146,7 @@ impl LossFields<'_> {
             *self.release = None;
             *self.released_at = None;
         }
+        self.change_set.clear();
         self.approval.clear();
         self.reason.clear();
         self.last_error.clear();
@@ -169,8 +178,10 @@ fn why(cause: Cause) -> &'static str {
     match cause {
         Cause::Termination => "the person has left",
         Cause::AttributeChange => "the person's facts changed, and no policy gives it any more",
+        Cause::Absence => "the person has been missing from the HRIS for too long",
+        Cause::Drift => "no record explains it",
         Cause::PolicyChange => "a policy was edited or deleted, and none gives it any more",
-        Cause::Manual => "asked for by deleting the Employee",
+        Cause::Manual => "a person asked for it",
     }
 }
 

@@ -36,6 +36,12 @@ pub struct Resolution {
     pub ending: Option<Cause>,
     /// What policies give. Empty where `ending` is set.
     pub desired: BTreeMap<RemoteKey, Desired>,
+    /// What is desired but must not be begun, and why (an unclear Deny, a separation of duties). What is held stays.
+    pub blocked: BTreeMap<RemoteKey, String>,
+    /// What a policy or an exception denies, and which. Never in `desired`.
+    pub denied: BTreeMap<RemoteKey, String>,
+    /// Why the time zone is only a guess, where it is.
+    pub zone_unknown: Option<String>,
     /// Objects about which nothing can be decided, and why: neither granted nor revoked.
     pub undecided: BTreeMap<RemoteKey, String>,
     /// Policies about which nothing can be decided, and why: what they gave stays.
@@ -143,6 +149,9 @@ fn resolve_with(namespace: &Namespace, person: &Person, now: Timestamp, enforce_
         frozen: frozen(person, view.phase),
         ending: None,
         desired: BTreeMap::new(),
+        blocked: BTreeMap::new(),
+        denied: BTreeMap::new(),
+        zone_unknown: None,
         undecided: BTreeMap::new(),
         undecided_grantors: BTreeMap::new(),
         conflicts: Vec::new(),

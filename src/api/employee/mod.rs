@@ -2,6 +2,8 @@
 
 mod record;
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -148,6 +150,10 @@ pub struct EmployeeSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub company: Option<String>,
+    /// Custom fields by name, as the connection declares them; a date as `2026-03-01`, a number or a truth value as text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub custom_fields: BTreeMap<String, String>,
 }
 
 /// What deleting an `Employee` does to the person's access.

@@ -136,7 +136,11 @@ pub struct EntitlementRecord {
     /// On what ground the loss was let go; set with `releasedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Release>,
-    /// The digest of held changes whose approval let this loss go.
+    /// The `ChangeSet` that this change waits in, or waited in until it was let go.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub change_set: String,
+    /// The digest of the `ChangeSet` whose approval let this change go.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub approval: String,
@@ -207,9 +211,14 @@ pub enum Cause {
     Termination,
     /// The person's facts changed.
     AttributeChange,
+    /// The person was missing from the HRIS for so long that it counts as having left.
+    Absence,
     /// A policy or an entitlement was edited or deleted.
     PolicyChange,
-    /// A person asked for it, as by deleting the Employee with `deletionPolicy: Revoke`.
+    /// The target has what no record of ours explains.
+    Drift,
+    /// A person asked for it: an `AccessException` that denies, or one that allowed and ended, or the deletion of an
+    /// Employee with `deletionPolicy: Revoke`.
     Manual,
 }
 
@@ -253,7 +262,11 @@ pub struct AccountRecord {
     /// On what ground that was let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Release>,
-    /// The digest of held changes whose approval let it go.
+    /// The `ChangeSet` that its end waits in, or waited in until it was let go.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub change_set: String,
+    /// The digest of the `ChangeSet` whose approval let it go.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub approval: String,

@@ -1,7 +1,9 @@
 //! How policies, entitlements and targets stand: their conditions and figures, from the index, the last survey and the
 //! writers. Thin: gather, compare, write.
 
+mod change_set;
 mod entitlement;
+mod exception;
 mod policy;
 mod target;
 
@@ -10,7 +12,9 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
 
+pub use self::change_set::change_set;
 pub use self::entitlement::entitlement;
+pub use self::exception::exception;
 pub use self::policy::policy;
 pub use self::target::target;
 use super::broken::say;

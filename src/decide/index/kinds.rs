@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::{Change, Entry, Kind, Namespace, Person, is_newer};
 use crate::api::conditions::READY;
 use crate::api::employee::Employee;
-use crate::api::{Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
+use crate::api::{AccessException, ChangeSet, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
 
 /// A kind that the index holds.
 pub trait Indexed: kube::Resource<DynamicType = ()> + Clone {
@@ -120,6 +120,8 @@ indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
 });
 indexed!(TargetSystem, targets, |_: &TargetSystem| ());
 indexed!(HRISConnection, connections, |_: &HRISConnection| ());
+indexed!(AccessException, exceptions, |_: &AccessException| ());
+indexed!(ChangeSet, change_sets, |_: &ChangeSet| ());
 
 /// Whether two versions of an object ask for the same, as far as their metadata say.
 fn same_basis(old: &ObjectMeta, new: &ObjectMeta) -> bool {

@@ -15,7 +15,8 @@ pub use self::kinds::Indexed;
 use super::selector::Compiled;
 use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
 use crate::api::{
-    EMPLOYEE_FINALIZER, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem,
+    AccessException, ChangeSet, EMPLOYEE_FINALIZER, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy,
+    TargetSystem,
 };
 
 /// Every namespace that has an object of ours.
@@ -29,6 +30,8 @@ pub struct Index {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is the kind of that name")]
 pub enum Kind {
+    AccessException,
+    ChangeSet,
     Employee,
     Entitlement,
     HRISConnection,
@@ -38,7 +41,9 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
+        Self::AccessException,
+        Self::ChangeSet,
         Self::Employee,
         Self::Entitlement,
         Self::HRISConnection,
@@ -58,6 +63,10 @@ pub struct Namespace {
     pub entitlements: BTreeMap<String, Entry<Entitlement>>,
     /// Targets by object name.
     pub targets: BTreeMap<String, Entry<TargetSystem>>,
+    /// Exceptions by object name.
+    pub exceptions: BTreeMap<String, Entry<AccessException>>,
+    /// Held changes by object name.
+    pub change_sets: BTreeMap<String, Entry<ChangeSet>>,
     /// Connections by object name.
     pub connections: BTreeMap<String, Entry<HRISConnection>>,
     /// Employees that cannot be decoded: name to why. Nothing is decided about them, and nothing revoked.
@@ -277,6 +286,8 @@ impl Namespace {
             && self.policies.is_empty()
             && self.entitlements.is_empty()
             && self.targets.is_empty()
+            && self.exceptions.is_empty()
+            && self.change_sets.is_empty()
             && self.connections.is_empty()
     }
 }

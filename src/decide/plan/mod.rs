@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::summary::{count, next_transition, set_conditions};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
-use super::guard::{Loss, LossId, Lost, Verdict};
+use super::guard::{Judge, Loss, Lost, Verdict};
 use super::index::{Namespace, Person};
 use super::losses::{account_end, cause, held_by_another, is_unwanted, losses, may_need_account};
 use super::record::{absorb_account, absorb_grant, lose_account, lose_grant};
@@ -43,13 +43,13 @@ pub struct Next {
     pub empty: bool,
 }
 
-/// The next record of `person`. `verdict` says what may become of each loss that no exit explains.
+/// The next record of `person`. `judge` says what may become of each change.
 pub fn next(
     namespace: &Namespace,
     person: &Person,
     resolution: &Resolution,
     sight: &Sight,
-    verdict: &dyn Fn(&LossId) -> Verdict,
+    judge: &dyn Judge,
     now: Timestamp,
 ) -> Next {
     let mut planner = Planner {
@@ -76,7 +76,7 @@ pub fn next(
         planner.absorb(intent, outcome);
     }
     let due = losses(namespace, &planner.as_recorded(), resolution);
-    planner.lose(&due, verdict);
+    planner.lose(&due, judge);
     if resolution.frozen.is_none() && resolution.ending.is_none() {
         planner.keep_what_is_no_longer_lost(&due);
         planner.give();
@@ -151,7 +151,7 @@ impl Planner<'_> {
         }
     }
 
-    fn lose(&mut self, due: &[Loss], verdict: &dyn Fn(&LossId) -> Verdict) {
+    fn lose(&mut self, due: &[Loss], judge: &dyn Judge) {
         for loss in due {
             let cause = loss.cause;
             let verdict = if cause == Cause::Termination {
@@ -162,13 +162,17 @@ impl Planner<'_> {
                 }
             } else {
                 // It may be of a moment ago, when the same was lost for another reason.
-                match verdict(&loss.id) {
+                match judge.loss(&loss.id) {
                     Verdict::Released { release, approval, .. } => Verdict::Released {
                         release,
                         approval,
                         cause,
                     },
-                    Verdict::Held { reason, .. } => Verdict::Held { cause, reason },
+                    Verdict::Held { change_set, reason, .. } => Verdict::Held {
+                        cause,
+                        change_set,
+                        reason,
+                    },
                     Verdict::Wait => Verdict::Wait,
                 }
             };
@@ -177,6 +181,7 @@ impl Planner<'_> {
                 continue;
             }
             match &loss.id.what {
+                Lost::Deletion => {}
                 Lost::Account => {
                     if let Some(record) = self.accounts.get_mut(&loss.id.target) {
                         lose_account(record, &verdict, self.now);
@@ -244,6 +249,7 @@ impl Planner<'_> {
             });
             if record.state == GrantState::Held && !lost {
                 record.state = GrantState::Granted;
+                record.change_set.clear();
                 record.cause = None;
                 record.reason.clear();
             }
@@ -254,6 +260,7 @@ impl Planner<'_> {
                 .any(|loss| loss.id.target == *target && loss.id.what == Lost::Account);
             if record.state == AccountState::Held && !lost {
                 record.state = AccountState::Active;
+                record.change_set.clear();
                 record.cause = None;
                 record.reason.clear();
             }

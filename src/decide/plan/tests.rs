@@ -13,7 +13,7 @@ use crate::api::employee::{Origin, Phase};
 use crate::api::entitlement::RemoteObject;
 use crate::api::{Employee, Entitlement, ProvisioningPolicy, TargetSystem};
 use crate::decide::effect::{AccountAction as Act, AccountSight, attributes_digest};
-use crate::decide::guard::judge;
+use crate::decide::guard::{LossId, judge};
 use crate::decide::index::Indexed;
 use crate::decide::resolve::resolve;
 use crate::decide::survey::survey;
@@ -160,6 +160,7 @@ impl Story {
             Ruling::Wait => Verdict::Wait,
             Ruling::Hold => Verdict::Held {
                 cause: Cause::PolicyChange,
+                change_set: "cs".to_owned(),
                 reason: "waits for a person".to_owned(),
             },
             Ruling::Judged => {
