@@ -143,6 +143,7 @@ impl Sim {
         match cause {
             Cause::Termination => assert!(left, "I6: taken for an exit"),
             Cause::Manual => assert!(facts.deleting, "I6: taken for a deletion"),
+            Cause::Absence | Cause::Drift => panic!("I6: nothing here is lost by {cause:?}"),
             Cause::AttributeChange | Cause::PolicyChange => {
                 assert!(!left, "an exit has another cause");
                 assert!(
