@@ -80,9 +80,9 @@ macro_rules! indexed {
                     error,
                     generation: metadata.generation,
                 };
-                namespace
-                    .$field
-                    .insert(metadata.name.clone().unwrap_or_default(), entry);
+                let name = metadata.name.clone().unwrap_or_default();
+                $(namespace.$forget(&name);)?
+                namespace.$field.insert(name, entry);
                 Change::Facts
             }
 
@@ -120,7 +120,13 @@ indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
 });
 indexed!(TargetSystem, targets, |_: &TargetSystem| ());
 indexed!(HRISConnection, connections, |_: &HRISConnection| ());
-indexed!(AccessException, exceptions, |_: &AccessException| ());
+indexed!(
+    AccessException,
+    exceptions,
+    |_: &AccessException| (),
+    remember_exception,
+    forget_exception
+);
 indexed!(ChangeSet, change_sets, |_: &ChangeSet| ());
 
 /// Whether two versions of an object ask for the same, as far as their metadata say.
