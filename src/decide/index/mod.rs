@@ -216,6 +216,32 @@ impl Namespace {
         }
     }
 
+    /// Whom an exception is for: nobody where there is none, perhaps anybody where it cannot be read or where nobody is
+    /// called so, who may have lost the name.
+    fn whom_exception_concerns(&self, name: &str) -> Option<Vec<String>> {
+        match self.exceptions.get(name) {
+            None => Some(Vec::new()),
+            Some(Entry::Broken { .. }) => None,
+            Some(Entry::Readable(exception)) => {
+                let people: Vec<String> = self.names_called(&exception.spec.employee).collect();
+                (!people.is_empty()).then_some(people)
+            }
+        }
+    }
+
+    /// Who has a name that an exception calls `name` by: where one of them comes or goes, it may be for the other.
+    fn who_shares_an_exception(&self, name: &str) -> Vec<String> {
+        let person = self.employees.get(name);
+        let exceptions = person.into_iter().flat_map(|person| self.exceptions_about(person));
+        exceptions
+            .flat_map(|(_, exception)| self.names_called(&exception.spec.employee))
+            .collect()
+    }
+
+    fn names_called(&self, text: &str) -> impl Iterator<Item = String> {
+        self.people_called(text).map(|person| person.name.clone())
+    }
+
     /// The names of those whose `managerRef` is `manager`.
     pub fn reports_of(&self, manager: &str) -> impl Iterator<Item = &String> {
         self.reports.get(manager).into_iter().flatten()
