@@ -265,6 +265,8 @@ mod tests {
     use crate::api::{Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
     use crate::decide::index::Indexed;
 
+    mod strength;
+
     fn now() -> Timestamp {
         "2026-06-15T12:00:00Z".parse().unwrap()
     }
