@@ -53,7 +53,7 @@ impl Indexed for Employee {
 }
 
 macro_rules! indexed {
-    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident)?) => {
+    ($kind:ident, $field:ident, $basis:expr) => {
         impl Indexed for $kind {
             const KIND: Kind = Kind::$kind;
 
@@ -70,8 +70,9 @@ macro_rules! indexed {
                     }
                 }
                 let object = Arc::new(self);
-                $(namespace.$remember(&object);)?
-                namespace.$field.insert(object.name_any(), Entry::Readable(object));
+                namespace
+                    .$field
+                    .insert(object.name_any(), Entry::Readable(object));
                 change
             }
 
@@ -87,7 +88,6 @@ macro_rules! indexed {
             }
 
             fn remove(namespace: &mut Namespace, name: &str) -> Change {
-                $(namespace.$forget(name);)?
                 match namespace.$field.remove(name) {
                     Some(_) => Change::Facts,
                     None => Change::None,
@@ -102,13 +102,7 @@ macro_rules! indexed {
 }
 
 // Of a status, only an entitlement's decides anything: the remote object that it stands for.
-indexed!(
-    ProvisioningPolicy,
-    policies,
-    |_: &ProvisioningPolicy| (),
-    remember_selector,
-    forget_selector
-);
+indexed!(ProvisioningPolicy, policies, |_: &ProvisioningPolicy| ());
 indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
     let status = entitlement.status.as_ref()?;
     let ready = status
