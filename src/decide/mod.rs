@@ -6,6 +6,7 @@
 //! ```
 
 pub mod effect;
+pub mod facts;
 pub mod guard;
 pub mod index;
 pub mod losses;
