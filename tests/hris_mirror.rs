@@ -94,6 +94,7 @@ impl Mirror {
             watermark: self.watermark,
             mirrored: self.people.len() - self.people.values().filter(deleted).count(),
             fields: &self.spec.fields,
+            custom_fields: &self.spec.custom_fields,
         };
         let read = read_all(&self.client, &self.book, &request).await?;
         let existing: Vec<_> = self.people.values().collect();
