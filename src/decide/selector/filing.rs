@@ -82,6 +82,6 @@ fn values(key: &Key) -> Option<Vec<(Field, &str)>> {
             Some(texts.iter().map(|text| (field, text.as_str())).collect())
         }
         // Of these a person's own attributes do not tell enough.
-        Key::Everyone | Key::Title(_) | Key::Manager(..) | Key::Tenure(..) => None,
+        Key::Everyone | Key::Title(_) | Key::Manager(..) | Key::Tenure(..) | Key::Custom(..) => None,
     }
 }
