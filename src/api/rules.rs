@@ -99,6 +99,26 @@ pub(super) fn secret_key() -> Rule {
         .message("must be a key of the Secret's data: letters, digits, -, _ and .")
 }
 
+/// A time of day in hours and minutes.
+pub(super) fn time_of_day() -> Rule {
+    Rule::new("self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')")
+        .message("must be a time of day in hours and minutes, from 00:00 to 23:59, such as 17:30")
+}
+
+/// Entries for places, each place once.
+pub(super) fn places_once() -> Rule {
+    let text = |text: &str| format!("{text}.trim().lowerAscii()");
+    let state = |of: &str| format!("(has({of}.state) ? {} : '')", text(&format!("{of}.state")));
+    Rule::new(format!(
+        "self.all(a, self.exists_one(b, {} == {} && {} == {}))",
+        text("a.country"),
+        text("b.country"),
+        state("a"),
+        state("b")
+    ))
+    .message("two entries are of the same country and state: remove one of them")
+}
+
 /// A calendar date that exists.
 pub(super) fn date() -> Rule {
     Rule::new(

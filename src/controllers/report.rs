@@ -47,7 +47,7 @@ pub fn set_all(conditions: &mut Vec<Condition>, facts: &[Fact], generation: Opti
 fn is_bad(fact: &Fact) -> bool {
     let bad_when = matches!(
         fact.type_,
-        conditions::CHANGES_HELD | conditions::STATUS_UNKNOWN | conditions::CONFLICT
+        conditions::CHANGES_HELD | conditions::STATUS_UNKNOWN | conditions::ZONE_UNKNOWN | conditions::CONFLICT
     );
     fact.holds == Some(bad_when)
 }

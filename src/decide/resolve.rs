@@ -151,7 +151,8 @@ fn resolve_with(namespace: &Namespace, person: &Person, now: Timestamp, enforce_
         desired: BTreeMap::new(),
         blocked: BTreeMap::new(),
         denied: BTreeMap::new(),
-        zone_unknown: None,
+        // Who has left needs no zone any more.
+        zone_unknown: rules.zone_unknown.filter(|_| view.phase != Phase::Terminated),
         undecided: BTreeMap::new(),
         undecided_grantors: BTreeMap::new(),
         conflicts: Vec::new(),
