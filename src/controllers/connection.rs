@@ -161,7 +161,7 @@ async fn sync(
     };
     let read = read_all(&client, &mirror.book, &request).await?;
 
-    let now = Timestamp::now();
+    let now = context.clock.now();
     let diff = {
         let index = context.index.read();
         let people = people_of(&index, namespace, &name);
