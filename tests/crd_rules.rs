@@ -772,6 +772,9 @@ async fn connections() {
     };
     let at = |merge: &str| with("").replace("{region: EU}", merge);
     let zone = |zone: &str| with("").replace("UTC", &format!("'{zone}'"));
+    let ending = |extra: &str| with("").replace("UTC", &format!("UTC, {extra}"));
+    let time = "must be a time of day in hours and minutes, from 00:00 to 23:59, such as 17:30";
+    let twice = "two entries are of the same country and state: remove one of them";
     let exactly = "set exactly one of region and baseURL";
     let zones = "must be the IANA name of a zone, such as Europe/Berlin, America/New_York or UTC; not an offset or abbreviation";
     let type_ = "a group type is either a department or a business unit: remove it from";
@@ -859,6 +862,13 @@ async fn connections() {
                 ("a city", &zone("Berlin"), zones),
                 ("a translation", &zone("Europa/Berlin"), zones),
                 ("lower case", &zone("europe/berlin"), zones),
+                ("no such hour", &ending("timeOfDay: '24:00'"), time),
+                ("no such minute", &ending("timeOfDay: '17:60'"), time),
+                ("an hour of one digit", &ending("timeOfDay: '7:30'"), time),
+                ("a time with half a day", &ending("timeOfDay: 5pm"), time),
+                ("a place in no zone", &ending("zones: [{country: US, timeZone: EST}]"), zones),
+                ("a country twice", &ending("zones: [{country: US, timeZone: UTC}, {country: ' us', timeZone: UTC}]"), twice),
+                ("a state twice", &ending("zones: [{country: US, state: TX, timeZone: UTC}, {country: US, state: 'tx ', timeZone: UTC}]"), twice),
                 ("no termination", "{merge: {region: EU}, apiKeySecretRef: {name: m, key: a}, accountTokenSecretRef: {name: m, key: t}}", "spec.termination: Required value"),
                 ("one key for both", &with("").replace("key: t", "key: a"), "apiKeySecretRef and accountTokenSecretRef name the same key of the same Secret"),
                 ("an odd interval", &with(", syncInterval: 5 minutes"), duration),
@@ -897,6 +907,9 @@ async fn connections() {
             "HRISConnection",
             &[
                 ("a proxy", &at("{baseURL: 'http://127.0.0.1:8080/api/hris/v1'}")),
+                ("the first minute", &ending("timeOfDay: '00:00'")),
+                ("the last minute", &ending("timeOfDay: '23:59'")),
+                ("a country and its states", &ending("zones: [{country: US, timeZone: UTC}, {country: US, state: TX, timeZone: UTC}, {country: CA, state: TX, timeZone: UTC}]")),
                 ("equal intervals", &with(", syncInterval: 24h, fullSyncInterval: 1d")),
                 ("no business units", &with(", businessUnitGroupTypes: []")),
             ],

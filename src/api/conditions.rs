@@ -13,6 +13,10 @@ pub const REACHABLE: &str = "Reachable";
 pub const CHANGES_HELD: &str = "ChangesHeld";
 /// The HR system gives no employment status that can be read, so the last phase stays.
 pub const STATUS_UNKNOWN: &str = "StatusUnknown";
+/// Where the person works does not tell the time zone, so a last day ends when it has ended wherever it may be.
+pub const ZONE_UNKNOWN: &str = "ZoneUnknown";
+/// Our clock and the API server's agree; while they do not, nothing begins by time alone.
+pub const CLOCK_TRUSTED: &str = "ClockTrusted";
 /// Two policies, or two entitlements, contradict each other; what they concern stays as it is.
 pub const CONFLICT: &str = "Conflict";
 
@@ -55,6 +59,10 @@ pub const EXPIRED: &str = "Expired";
 pub const IN_FORCE: &str = "InForce";
 /// More than one object goes by the name that a reference gives.
 pub const REFERENCE_AMBIGUOUS: &str = "ReferenceAmbiguous";
+/// The clocks differ by more than is believed.
+pub const CLOCKS_DIFFER: &str = "ClocksDiffer";
+/// What would settle it is not known.
+pub const GUESSED: &str = "Guessed";
 
 /// Longest message of a condition, in bytes, so that one Event can carry it (event notes end at 1 kB).
 pub const MESSAGE_MAX: usize = 900;

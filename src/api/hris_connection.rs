@@ -142,7 +142,7 @@ pub enum CustomFieldType {
     Integer,
     /// True or false.
     Boolean,
-    /// A calendar date.
+    /// A calendar date; a time other than midnight is read in UTC.
     Date,
 }
 
@@ -162,18 +162,23 @@ pub struct RemoteData {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Termination {
-    /// IANA zone in which the last day ends, such as `Europe/Berlin`.
+    /// IANA zone of those whose work location has no country, such as `Europe/Berlin`.
     #[schemars(length(max = 64))]
     #[x_kube(validation = rules::zone())]
     pub default_time_zone: String,
     /// The time of the last day at which it ends, such as `17:30`, in the employee's zone. Default: when that day is over.
+    /// Of a time that a clock change repeats it is the later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 5))]
+    #[x_kube(validation = rules::time_of_day())]
     pub time_of_day: Option<String>,
-    /// Zones by the country, or the country and state, of the work location. They go before what Rollcall knows of
-    /// countries itself.
+    /// Zones by the country, or the country and state, of the work location. They go before what Rollcall knows itself:
+    /// the zone of every country that has one, and of the states of Australia, Brazil, Canada, Mexico and the United
+    /// States. Who may be in several zones is in the one in which days end last, and the condition `ZoneUnknown` says so,
+    /// unless a state is known that itself has two.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
+    #[x_kube(validation = rules::places_once())]
     pub zones: Vec<PlaceZone>,
 }
 
@@ -181,10 +186,11 @@ pub struct Termination {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlaceZone {
-    /// ISO 3166-1 alpha-2 code of the country, such as `US`.
+    /// ISO 3166-1 alpha-2 code of the country, such as `US`, or what the HR system writes instead. Case does not count.
     #[schemars(length(min = 2, max = 64))]
     pub country: String,
-    /// State, province or region, as the HR system writes it. Default: all of the country that no other entry names.
+    /// State, province or region, as the HR system writes it; case does not count. Default: all of the country that no
+    /// other entry names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub state: Option<String>,

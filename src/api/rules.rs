@@ -99,6 +99,22 @@ pub(super) fn secret_key() -> Rule {
         .message("must be a key of the Secret's data: letters, digits, -, _ and .")
 }
 
+/// A time of day in hours and minutes.
+pub(super) fn time_of_day() -> Rule {
+    Rule::new("self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')")
+        .message("must be a time of day in hours and minutes, from 00:00 to 23:59, such as 17:30")
+}
+
+/// Entries for places, each place once.
+pub(super) fn places_once() -> Rule {
+    // The places are written once, in a list of one list, since their comparison is what costs.
+    Rule::new(
+        "[self.map(z, z.country.trim().lowerAscii() + '/' + (has(z.state) ? z.state.trim().lowerAscii() : ''))]\
+         .all(places, places.all(a, places.exists_one(b, a == b)))",
+    )
+    .message("two entries are of the same country and state: remove one of them")
+}
+
 /// A calendar date that exists.
 pub(super) fn date() -> Rule {
     Rule::new(

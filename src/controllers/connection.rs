@@ -25,6 +25,7 @@ use crate::api::hris_connection::{HRISConnectionStatus, SyncKind, SyncReport};
 use crate::api::{EMPLOYEE_FINALIZER, Employee, HRISConnection, MANAGER, PAUSED_ANNOTATION};
 use crate::decide::Person;
 use crate::decide::index::Entry;
+use crate::decide::phase;
 use crate::hris::book::Book;
 use crate::hris::client::{ClientOptions, MergeClient, base_url};
 use crate::hris::sync::{Diff, diff};
@@ -161,7 +162,7 @@ async fn sync(
     };
     let read = read_all(&client, &mirror.book, &request).await?;
 
-    let now = Timestamp::now();
+    let now = context.clock.now();
     let diff = {
         let index = context.index.read();
         let people = people_of(&index, namespace, &name);
@@ -348,18 +349,9 @@ async fn say(
             people,
         )
     };
-    let zone = &connection.spec.termination.default_time_zone;
-    let ready = if jiff::tz::TimeZone::get(zone).is_err() {
-        Fact::no(
-            conditions::READY,
-            conditions::INVALID,
-            format!(
-                "termination.defaultTimeZone {zone} is no IANA time zone: write one such as Europe/Berlin. Until then a last day \
-             ends when it has ended everywhere."
-            ),
-        )
-    } else {
-        Fact::yes(conditions::READY, conditions::ACCEPTED, "Accepted.")
+    let ready = match phase::fault(&connection.spec.termination) {
+        Some(fault) => Fact::no(conditions::READY, conditions::INVALID, fault),
+        None => Fact::yes(conditions::READY, conditions::ACCEPTED, "Accepted."),
     };
     let trusted = match &outcome {
         Ok(Synced { failed: None, .. }) => Fact::yes(

@@ -11,6 +11,7 @@ use kube::runtime::events::{Recorder as EventRecorder, Reporter};
 use parking_lot::{Mutex, RwLock};
 
 use super::audit::Audit;
+use super::clock::Clock;
 use super::connection::Mirrors;
 use super::desk::Desks;
 use super::gate::Gate;
@@ -19,7 +20,7 @@ use super::wake::Wake;
 use crate::api::{
     AccessException, ChangeSet, Employee, Entitlement, HRISConnection, MANAGER, ProvisioningPolicy, TargetSystem,
 };
-use crate::decide::Index;
+use crate::decide::{Index, Namespace};
 
 /// Which namespaces are ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Settings {
     pub scope: Scope,
     /// How long losses that no exit explains wait for further changes before they are judged together.
     pub settle: Duration,
+    /// How often our clock is compared with the API server's.
+    pub compare_clocks: Duration,
 }
 
 /// What every controller shares.
@@ -68,6 +71,8 @@ pub struct Context {
     pub releaser: Releaser,
     /// What was last read from each HRIS.
     pub mirrors: Mirrors,
+    /// The instant of decisions.
+    pub clock: Clock,
     /// Whether this process may still act.
     pub gate: Arc<Gate>,
     /// One line for every effect.
@@ -113,6 +118,7 @@ impl Context {
             settings,
             gate,
             audit,
+            clock: Clock::default(),
             index: RwLock::default(),
             desks: Desks::default(),
             releaser: Releaser::default(),
@@ -125,6 +131,23 @@ impl Context {
             exceptions: Wake::default(),
             change_sets: Wake::default(),
             connections: Wake::default(),
+        }
+    }
+
+    /// Wakes every employee and target, as when time moved otherwise than clocks do.
+    pub fn wake_all(&self) {
+        let namespaces: Vec<(String, Vec<String>)> = {
+            let index = self.index.read();
+            let targets = |content: &Namespace| content.targets.keys().cloned().collect();
+            let all = index.namespaces();
+            all.map(|(name, content)| (name.clone(), targets(content))).collect()
+        };
+        for (namespace, targets) in namespaces {
+            self.wake_everybody(&namespace);
+            for target in targets {
+                self.targets.wake(&namespace, &target);
+            }
+            self.releaser.mark(&namespace);
         }
     }
 

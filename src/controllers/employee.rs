@@ -66,7 +66,7 @@ pub async fn reconcile(
     }
 
     // 3. Decide, with the losses judged by the releaser (pure).
-    let now = Timestamp::now();
+    let now = context.clock.now_for(&person.status);
     let sight = context.desks.sight(&context, &namespace, &person);
     let Some((frozen, next)) = decide(&context, &namespace, &person, &sight, now) else {
         return Ok(Action::await_change());

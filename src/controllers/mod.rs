@@ -9,6 +9,7 @@
 
 pub mod audit;
 pub mod broken;
+pub mod clock;
 pub mod connect;
 pub mod connection;
 pub mod context;
@@ -34,6 +35,7 @@ use futures::future::BoxFuture;
 use kube::core::metadata::PartialObjectMeta;
 use kube::runtime::controller::{self, Action, Config, Controller};
 
+use clock::Clock;
 pub use context::{Context, Scope, Settings};
 use employee::EmployeeError;
 use feed::{Fed, feed};
@@ -71,6 +73,10 @@ impl MayBeStale for EmployeeError {
 
 /// Runs everything that only the leader may run, until `stop`; what is being written then is finished first.
 pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()> + Clone + Send + Sync + 'static) {
+    tokio::select! {
+        () = Clock::begin(&context) => {}
+        () = stop.clone() => return,
+    }
     let controllers: Vec<BoxFuture<'static, ()>> = vec![
         Box::pin(control::<Employee, _, _, _>(
             &context,
@@ -122,9 +128,11 @@ pub async fn run(context: Arc<Context>, stop: impl Future<Output = ()> + Clone +
             standing::target,
         )),
     ];
+    let clock = tokio::spawn(Clock::run(context.clone()));
     let releaser = tokio::spawn(Releaser::run(context.clone()));
     futures::future::join_all(controllers).await;
     releaser.abort();
+    clock.abort();
     context.desks.shut(LAST_ROUND).await;
 }
 

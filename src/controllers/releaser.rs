@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -129,7 +128,7 @@ impl Releaser {
         let Some(content) = index.namespace(namespace) else {
             return;
         };
-        let survey = survey(content, Timestamp::now());
+        let survey = survey(content, context.clock.now());
         let judgements = judge_all(content, &survey, &mut issued);
         drop(index);
 

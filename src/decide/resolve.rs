@@ -193,7 +193,8 @@ fn resolve_with(namespace: &Namespace, person: &Person, now: Timestamp, enforce_
         denied: BTreeMap::new(),
         denied_causes: BTreeMap::new(),
         unclear_denials: BTreeMap::new(),
-        zone_unknown: None,
+        // Who has left needs no zone any more.
+        zone_unknown: rules.zone_unknown.filter(|_| view.phase != Phase::Terminated),
         undecided: BTreeMap::new(),
         undecided_grantors: BTreeMap::new(),
         conflicts: Vec::new(),

@@ -6,7 +6,8 @@ mod tri;
 
 use std::collections::BTreeSet;
 
-use jiff::{Span, Timestamp};
+use jiff::civil::Date;
+use jiff::{Span, Timestamp, ToSpan};
 
 use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, keys};
 pub use self::filing::Field;
@@ -95,9 +96,14 @@ impl Compiled {
         days.into_iter()
             .filter_map(|days| {
                 let span = Span::new().try_days(days).ok()?;
-                zone.start_of(start.checked_add(span).ok()?)
+                start.checked_add(span).ok()
             })
+            // In a zone that is a guess the answer is unknown from the first to the last beginning of that day.
+            .flat_map(|day| [zone.first_start_of(day), zone.start_of(day)])
+            .flatten()
             .filter(|instant| *instant > now)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
             .map(|instant| (instant, self.matches(namespace, person, instant, zone).tri))
             .find(|(_, tri)| *tri != today)
     }
@@ -208,15 +214,20 @@ impl Scene<'_> {
             }
             Start::On(start) => start,
         };
-        let within = |zone: &Zone| {
-            let days = i64::from(start.until(zone.date_at(self.now)).ok()?.get_days());
+        let within = |today: Date| {
+            let days = i64::from(start.until(today).ok()?.get_days());
             Some(at_least.is_none_or(|least| days >= least) && less_than.is_none_or(|most| days < most))
         };
-        let Some(answer) = within(self.zone) else {
+        let (first, last) = self.zone.dates_at(self.now);
+        let Some(answer) = within(first) else {
             return Match::unknown(format!("startDate {start} is too far from today"));
         };
-        // Where it is not the same day everywhere, a zone that is guessed decides nothing.
-        if self.zone.is_a_guess() && within(&Zone::earliest()) != Some(answer) {
+        // Where it is not the same day everywhere, a zone that is a guess decides nothing.
+        if first
+            .series(1.day())
+            .take_while(|date| *date <= last)
+            .any(|date| within(date) != Some(answer))
+        {
             return Match::unknown("the time zone is not known, and today it makes a difference".to_owned());
         }
         Match::of(answer.into())

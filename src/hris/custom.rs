@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::lenient::as_text;
-use super::text::{date, key};
+use super::text::{dates, key};
 use crate::api::employee::EmployeeSpec;
 use crate::api::hris_connection::{CustomField, CustomFieldType, RemoteData};
+use crate::decide::phase::Zone;
 
 /// The longest value, in characters.
 const VALUE_MAX: usize = 256;
@@ -113,7 +114,7 @@ fn typed(value: &Value, type_: CustomFieldType) -> Option<String> {
             let text = text.to_ascii_lowercase();
             matches!(text.as_str(), "true" | "false").then_some(text)
         }
-        CustomFieldType::Date => date(value.as_str()).map(|date| date.to_string()),
+        CustomFieldType::Date => dates(value.as_str(), &Zone::utc()).map(|(date, _)| date.to_string()),
     }
 }
 

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use super::attributes::keep_only;
 use super::book::Book;
 use super::custom::keep_declared;
 use super::models::{EmployeeRow, EmploymentRow, GroupRow, Row};
-use super::text::{clean, date, key, label};
+use super::text::{clean, dates, key, label};
 use crate::api::common::NameRef;
 use crate::api::employee::{EmployeeSpec, GroupPath, Location};
-use crate::api::hris_connection::HRISConnectionSpec;
+use crate::api::hris_connection::{Field, HRISConnectionSpec};
+use crate::decide::phase::{Zone, is_unconfirmed, place};
 
 /// The bounds of the CRD, in characters or elements.
 mod bounds {
@@ -60,8 +60,9 @@ pub struct Reader<'a> {
     names: &'a BTreeMap<String, String>,
     departments: BTreeSet<String>,
     business_units: BTreeSet<String>,
-    /// Today in the connection's zone: a position begins when its day begins where people work.
-    today: Date,
+    now: Timestamp,
+    /// The zone of those whose work location does not say.
+    zone: Zone,
     positions: HashMap<&'a str, Vec<&'a EmploymentRow>>,
     paths: HashMap<&'a str, (GroupPath, bool)>,
 }
@@ -74,7 +75,6 @@ impl<'a> Reader<'a> {
         names: &'a BTreeMap<String, String>,
         now: Timestamp,
     ) -> Self {
-        let zone = TimeZone::get(&spec.termination.default_time_zone).unwrap_or(TimeZone::UTC);
         let mut positions: HashMap<&str, Vec<&EmploymentRow>> = HashMap::new();
         for (_, row) in book.employments.iter() {
             if let Some(employee) = &row.employee {
@@ -95,7 +95,8 @@ impl<'a> Reader<'a> {
                 .iter()
                 .filter_map(|kind| kind_key(kind))
                 .collect(),
-            today: now.to_zoned(zone).date(),
+            now,
+            zone: Zone::named(&spec.termination.default_time_zone).unwrap_or_else(Zone::latest),
             positions,
             paths: HashMap::new(),
         }
@@ -116,23 +117,36 @@ impl<'a> Reader<'a> {
                 ),
                 username: key(row.username.as_deref(), bounds::NAME),
                 employment_status: label(row.employment_status.as_deref(), bounds::WORD),
-                start_date: date(row.start_date.as_deref()).map(|date| date.to_string()),
-                termination_date: date(row.termination_date.as_deref()).map(|date| date.to_string()),
                 custom_fields: row.custom.known.clone(),
                 ..EmployeeSpec::default()
             },
             doubtful: BTreeSet::new(),
         };
-        self.read_position(row, old, &mut facts);
+        self.read_places(row, &mut facts);
+        let zone = self.zone_of(old, &facts);
+        read_dates(row, old, &zone, &mut facts.spec);
+        self.read_position(row, old, &zone, &mut facts);
         self.read_manager(row, &mut facts);
         self.read_groups(row, &mut facts);
-        self.read_places(row, &mut facts);
         keep_only(&self.spec.fields, &mut facts.spec);
         keep_declared(&self.spec.custom_fields, &mut facts.spec);
         facts
     }
 
-    fn read_position(&self, row: &'a EmployeeRow, old: Option<&EmployeeSpec>, facts: &mut Facts) {
+    /// Where the person works, as decisions will see it.
+    fn zone_of(&self, old: Option<&EmployeeSpec>, facts: &Facts) -> Zone {
+        let is_mirrored = self.spec.fields.contains(&Field::WorkLocation);
+        let new = facts.spec.work_location.as_ref().filter(|_| is_mirrored);
+        let parts = |at: Option<&Location>| at.map_or((false, false), |at| (at.country.is_some(), at.state.is_some()));
+        let (had, has) = (parts(old.and_then(|old| old.work_location.as_ref())), parts(new));
+        let is_less = (had.0 && !has.0) || (had.1 && !has.1);
+        let in_doubt = is_less
+            || facts.doubtful.contains("workLocation")
+            || old.is_some_and(|old| is_unconfirmed(old, "workLocation"));
+        place(Some(&self.spec.termination), &self.zone, new, is_mirrored && in_doubt).zone
+    }
+
+    fn read_position(&self, row: &'a EmployeeRow, old: Option<&EmployeeSpec>, zone: &Zone, facts: &mut Facts) {
         let mut positions: BTreeMap<&str, &EmploymentRow> = BTreeMap::new();
         let mut missing = false;
         for id in &row.employments {
@@ -151,7 +165,7 @@ impl<'a> Reader<'a> {
         }
         let title = |position: &EmploymentRow| label(position.job_title.as_deref(), bounds::NAME);
         let kind = |position: &EmploymentRow| label(position.employment_type.as_deref(), bounds::WORD);
-        let current = current(positions.values().copied(), self.today);
+        let current = current(positions.values().copied(), zone, self.now);
         let mut settle = |name, old: Option<&String>, value: &dyn Fn(&EmploymentRow) -> Option<String>| {
             let found = current.and_then(value);
             if !missing {
@@ -319,12 +333,32 @@ fn display_name(row: &EmployeeRow) -> Option<String> {
     label(row.display_full_name.as_deref(), bounds::NAME).or_else(parts)
 }
 
-/// The present position: of those that have begun by `today`, or do not say when, the one that began last. Before the
+/// Reads the first and the last day. Where the zone is a guess, so that the day may be one of several, what is mirrored
+/// stays as long as it may be right, and else it is the latest: nobody loses anything too early.
+fn read_dates(row: &EmployeeRow, old: Option<&EmployeeSpec>, zone: &Zone, spec: &mut EmployeeSpec) {
+    let day = |text: Option<&str>, old: Option<&String>| {
+        let (first, last) = dates(text, zone)?;
+        let kept = old.and_then(|old| old.parse::<Date>().ok());
+        let kept = kept.filter(|kept| (first..=last).contains(kept));
+        Some(kept.unwrap_or(last).to_string())
+    };
+    spec.start_date = day(row.start_date.as_deref(), old.and_then(|old| old.start_date.as_ref()));
+    let old = old.and_then(|old| old.termination_date.as_ref());
+    spec.termination_date = day(row.termination_date.as_deref(), old);
+}
+
+/// The present position: of those that have begun at `now`, or do not say when, the one that began last. Before the
 /// first one begins it is the first one to come, so that what a new hire needs can be there on the first day.
-fn current<'a>(positions: impl Iterator<Item = &'a EmploymentRow>, today: Date) -> Option<&'a EmploymentRow> {
+fn current<'a>(
+    positions: impl Iterator<Item = &'a EmploymentRow>,
+    zone: &Zone,
+    now: Timestamp,
+) -> Option<&'a EmploymentRow> {
+    // A position begins when its day begins where the person works.
+    let today = zone.date_at(now);
     let (begun, to_come): (Vec<_>, Vec<_>) = positions
         .filter(|position| !position.remote_was_deleted)
-        .partition(|position| date(position.effective_date.as_deref()).is_none_or(|date| date <= today));
+        .partition(|position| dates(position.effective_date.as_deref(), zone).is_none_or(|(_, date)| date <= today));
     let age = |position: &&EmploymentRow| (position.changed_at(), position.id().map(str::to_owned));
     begun
         .into_iter()
@@ -339,7 +373,7 @@ fn current<'a>(positions: impl Iterator<Item = &'a EmploymentRow>, today: Date) 
 /// When a position begins, for comparison with others: two of one day may differ in the time.
 fn begin(position: &EmploymentRow) -> Option<Timestamp> {
     let text = position.effective_date.as_deref()?.trim();
-    let midnight = || Some(date(Some(text))?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let midnight = || Zone::utc().start_of(dates(Some(text), &Zone::utc())?.0);
     text.parse().ok().or_else(midnight)
 }
 
@@ -381,7 +415,7 @@ mod tests {
         let facts = read(json!({"employees": [{
             "id": "m1", "employee_number": 17, "first_name": " Ada ", "last_name": "Lovelace\n", "preferred_name": "Addie",
             "work_email": " Ada.Lovelace@Example.COM ", "username": "", "employment_status": "Leave",
-            "start_date": "2026-03-01T00:00:00Z", "termination_date": "2026-12-31T23:59:59-08:00",
+            "start_date": "2026-03-01T00:00:00Z", "termination_date": "2026-12-30T23:00:00Z",
         }]}));
         let spec = facts.spec;
         assert_eq!(spec.employee_number.as_deref(), Some("17"));
@@ -602,6 +636,51 @@ mod tests {
         // Berlin is an hour ahead.
         for (now, title) in [("2026-11-23T22:59:59Z", "a"), ("2026-11-23T23:00:00Z", "b")] {
             assert_eq!(read_at(lists.clone(), now).spec.job_title.as_deref(), Some(title));
+        }
+    }
+
+    /// Semantics 2: a time that is no midnight is read where the person works, and a position begins there, too.
+    #[test]
+    fn days_are_those_of_the_work_location() {
+        let lists = |state: &str, end: &str| {
+            json!({
+                "employees": [{"id": "m1", "work_location": "l1", "start_date": "2026-03-01T00:00:00Z",
+                    "termination_date": end, "employments": ["a", "b"]}],
+                "locations": [{"id": "l1", "country": "US", "state": state}],
+                "employments": [
+                    {"id": "a", "job_title": "a", "effective_date": "2026-01-01T00:00:00Z"},
+                    {"id": "b", "job_title": "b", "effective_date": "2026-11-24T00:00:00Z"},
+                ],
+            })
+        };
+        let end = "2026-12-31T05:00:00Z";
+        for (state, day) in [("NY", "2026-12-31"), ("CA", "2026-12-30")] {
+            let spec = read(lists(state, end)).spec;
+            assert_eq!(spec.start_date.as_deref(), Some("2026-03-01"));
+            assert_eq!(spec.termination_date.as_deref(), Some(day), "{state}");
+        }
+        for (now, title) in [("2026-11-24T04:59:59Z", "a"), ("2026-11-24T05:00:00Z", "b")] {
+            assert_eq!(
+                read_at(lists("NY", end), now).spec.job_title.as_deref(),
+                Some(title),
+                "{now}"
+            );
+        }
+        // Without a state the day may be either: what is mirrored stays, and else it is the later.
+        let book = book(lists("", end));
+        let (spec, names) = (connection(), BTreeMap::new());
+        for (old, day) in [
+            (None, "2026-12-31"),
+            (Some("2026-12-30"), "2026-12-30"),
+            (Some("2026-12-29"), "2026-12-31"),
+        ] {
+            let mut reader = Reader::new(&book, &spec, &names, NOW.parse().unwrap());
+            let old = old.map(|old| EmployeeSpec {
+                termination_date: Some(old.to_owned()),
+                ..EmployeeSpec::default()
+            });
+            let facts = reader.facts(book.employees.get("m1").unwrap(), old.as_ref());
+            assert_eq!(facts.spec.termination_date.as_deref(), Some(day), "{old:?}");
         }
     }
 

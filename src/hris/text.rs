@@ -1,6 +1,10 @@
 //! Strings and dates from HR, made fit for an `Employee`.
 
-use jiff::civil::Date;
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::fmt::temporal::Pieces;
+
+use crate::decide::phase::Zone;
 
 /// Characters that are not seen and do not join letters: left in, they make two names that look alike differ, or turn
 /// the direction of the line they are printed in.
@@ -40,11 +44,19 @@ pub fn key(text: Option<&str>, max: usize) -> Option<String> {
     clean(text?).filter(|text| text.chars().nth(max).is_none())
 }
 
-/// The calendar date of a date or datetime, as written: HR systems write a day as its midnight, and converting that to
-/// another zone makes it another day. Days before 1900 stand for "none" in several HR systems.
-pub fn date(text: Option<&str>) -> Option<Date> {
-    let date: Date = text?.trim().get(..10)?.parse().ok()?;
-    (date.year() >= 1900).then_some(date)
+/// The calendar date of a date or datetime: the earliest and the latest that it may be, which differ where the zone is a
+/// guess. HR systems write a day as its midnight, and converting that to another zone makes it another day; any other
+/// time is an instant, and the day is that of `zone`. Days before 1900 stand for "none" in several HR systems.
+pub fn dates(text: Option<&str>, zone: &Zone) -> Option<(Date, Date)> {
+    let text = text?.trim();
+    let date: Date = text.get(..10)?.parse().ok()?;
+    if date.year() < 1900 {
+        return None;
+    }
+    let time = Pieces::parse(text).ok().and_then(|pieces| pieces.time());
+    let instant = time.filter(|time| *time != Time::midnight());
+    let instant = instant.and_then(|_| text.parse::<Timestamp>().ok());
+    Some(instant.map_or((date, date), |instant| zone.dates_at(instant)))
 }
 
 #[cfg(test)]
@@ -70,19 +82,27 @@ mod tests {
         assert_eq!(label(None, 3), None);
     }
 
+    fn read(text: &str, zone: &str) -> Option<String> {
+        let (first, last) = dates(Some(text), &Zone::named(zone)?)?;
+        assert_eq!(first, last, "{text}");
+        Some(first.to_string())
+    }
+
+    /// Semantics 2: midnight is a calendar date, never converted.
     #[test]
-    fn a_date_is_never_converted() {
-        for text in [
-            "2026-03-01",
-            "2026-03-01T00:00:00Z",
-            "2026-03-01T23:30:00-08:00",
-            " 2026-03-01T00:30:00+02:00",
-        ] {
-            assert_eq!(
-                date(Some(text)).map(|d| d.to_string()).as_deref(),
-                Some("2026-03-01"),
-                "{text}"
-            );
+    fn a_day_is_never_converted() {
+        for zone in ["Pacific/Kiritimati", "Europe/Berlin", "UTC", "Pacific/Pago_Pago"] {
+            for text in [
+                "2026-03-01",
+                "2026-03-01T00:00:00Z",
+                "2026-03-01T00:00:00.000Z",
+                "2026-03-01T00:00:00+02:00",
+                " 2026-03-01T00:00:00-08:00",
+                // Nobody knows of what zone this is.
+                "2026-03-01T23:30:00",
+            ] {
+                assert_eq!(read(text, zone).as_deref(), Some("2026-03-01"), "{text} {zone}");
+            }
         }
         for text in [
             "",
@@ -92,7 +112,27 @@ mod tests {
             "0001-01-01T00:00:00Z",
             "éééééééé",
         ] {
-            assert_eq!(date(Some(text)), None, "{text}");
+            assert_eq!(read(text, "UTC"), None, "{text}");
         }
+    }
+
+    /// Semantics 2: any other time is read in the zone, once.
+    #[test]
+    fn any_other_time_is_read_in_the_zone() {
+        for (text, zone, day) in [
+            // Midnight of the zone, which an HR system converted to UTC.
+            ("2026-02-28T23:00:00Z", "Europe/Berlin", "2026-03-01"),
+            ("2026-03-01T08:00:00Z", "America/Los_Angeles", "2026-03-01"),
+            ("2026-03-01T07:59:59Z", "America/Los_Angeles", "2026-02-28"),
+            ("2026-02-28T15:00:00Z", "Asia/Tokyo", "2026-03-01"),
+            ("2026-03-01T23:30:00-08:00", "America/Los_Angeles", "2026-03-01"),
+            ("2026-03-01T23:30:00-08:00", "Europe/Berlin", "2026-03-02"),
+            ("2026-03-01T12:00:00Z", "UTC", "2026-03-01"),
+        ] {
+            assert_eq!(read(text, zone).as_deref(), Some(day), "{text} {zone}");
+        }
+        let days = |text: &str| dates(Some(text), &Zone::latest()).map(|(first, last)| format!("{first} {last}"));
+        assert_eq!(days("2026-03-01T00:00:00Z").as_deref(), Some("2026-03-01 2026-03-01"));
+        assert_eq!(days("2026-03-01T11:00:00Z").as_deref(), Some("2026-02-28 2026-03-02"));
     }
 }

@@ -65,6 +65,10 @@ pub struct RunOptions {
         value_name = "MILLISECONDS"
     )]
     settle_milliseconds: u32,
+    /// How many seconds pass between comparisons of the clock with the API server's.
+    #[arg(long, env = "ROLLCALL_CLOCK_SECONDS", default_value = "30", value_name = "SECONDS",
+          value_parser = clap::value_parser!(u16).range(1..=300))]
+    clock_seconds: u16,
 }
 
 /// Why the operator ended otherwise than asked.
@@ -145,6 +149,7 @@ async fn lead(
     let settings = Settings {
         scope: options.namespace.clone().map_or(Scope::All, Scope::Namespace),
         settle: Duration::from_millis(options.settle_milliseconds.into()),
+        compare_clocks: Duration::from_secs(options.clock_seconds.into()),
     };
     let context = Arc::new(Context::new(client, config, settings, gate, audit, identity));
     health.lead(context.clone());

@@ -75,6 +75,7 @@ pub async fn target(
         )),
         None => Fact::no(conditions::CHANGES_HELD, conditions::AS_EXPECTED, "No loss waits for a decision."),
     });
+    facts.push(context.clock.fact());
     status.observed_generation = target.metadata.generation;
     let news = set_all(
         &mut status.conditions,

@@ -60,6 +60,15 @@ pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolutio
             conditions::clear(&mut status.conditions, conditions::STATUS_UNKNOWN);
         }
     }
+    match &resolution.zone_unknown {
+        Some(reason) => {
+            let fact = Fact::yes(conditions::ZONE_UNKNOWN, conditions::GUESSED, reason.clone());
+            conditions::set(&mut status.conditions, &fact, generation, now);
+        }
+        None => {
+            conditions::clear(&mut status.conditions, conditions::ZONE_UNKNOWN);
+        }
+    }
     if resolution.conflicts.is_empty() {
         conditions::clear(&mut status.conditions, conditions::CONFLICT);
     } else {

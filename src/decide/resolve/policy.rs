@@ -205,11 +205,12 @@ impl<'a> Judge<'a> {
                 Timing::Not
             };
         };
-        let begins = |zone: &Zone| zone.start_of(calendar_date(text)?)?.checked_sub(before).ok();
-        match begins(self.zone) {
+        let less = |start: Option<Timestamp>| start?.checked_sub(before).ok();
+        let date = calendar_date(text);
+        match less(date.and_then(|date| self.zone.start_of(date))) {
             Some(begins) if begins <= self.now => Timing::Now,
             // A zone that is guessed begins late; but what was begun by the true one is not taken back.
-            Some(_) if self.zone.is_a_guess() && begins_by(begins(&Zone::earliest()), self.now) => {
+            Some(_) if begins_by(less(date.and_then(|date| self.zone.first_start_of(date))), self.now) => {
                 Timing::Unknown("the time zone is not known, and today it makes a difference".to_owned())
             }
             Some(begins) => Timing::From(begins),

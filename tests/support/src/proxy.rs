@@ -20,6 +20,7 @@ use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use jiff::{SignedDuration, Timestamp};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -435,6 +436,7 @@ struct Core {
     seen: Mutex<Vec<RequestInfo>>,
     blocked: watch::Sender<bool>,
     severed: watch::Sender<()>,
+    date_shift: Mutex<SignedDuration>,
 }
 
 impl Proxy {
@@ -466,6 +468,7 @@ impl Proxy {
             seen: Mutex::default(),
             blocked: watch::Sender::new(false),
             severed: watch::Sender::new(()),
+            date_shift: Mutex::default(),
         });
         let (port, listener) = listen()?;
         let listener = {
@@ -552,6 +555,11 @@ impl Proxy {
     /// sends its next request on one that was idle, which then fails.
     pub fn sever(&self) {
         self.core.severed.send_replace(());
+    }
+
+    /// Has the header `Date` of answers tell another time from now on, as if the server's clock were off by so much.
+    pub fn shift_date(&self, shift: SignedDuration) {
+        *lock(&self.core.date_shift) = shift;
     }
 
     /// How many requests have come that fit (as [`request`] reads it), whatever became of them.
@@ -662,6 +670,20 @@ impl Core {
     }
 
     async fn handle(self: Arc<Core>, mark: Option<u64>, request: Request<Incoming>) -> Answer {
+        let mut answer = self.clone().pass(mark, request).await?;
+        let shift = *lock(&self.date_shift);
+        if !shift.is_zero()
+            && let Ok(told) = (Timestamp::now() + shift)
+                .strftime("%a, %d %b %Y %H:%M:%S GMT")
+                .to_string()
+                .try_into()
+        {
+            answer.headers_mut().insert(header::DATE, told);
+        }
+        Ok(answer)
+    }
+
+    async fn pass(self: Arc<Core>, mark: Option<u64>, request: Request<Incoming>) -> Answer {
         let (parts, mut incoming) = request.into_parts();
         let has_body =
             parts.headers.contains_key(header::CONTENT_LENGTH) || parts.headers.contains_key(header::TRANSFER_ENCODING);

@@ -300,6 +300,26 @@ async fn faults() {
 }
 
 #[tokio::test]
+async fn a_shifted_date_is_told() {
+    let (_upstream, url) = Upstream::start().await;
+    let proxy = Proxy::start("test", &url, None, &Script::none()).unwrap();
+    let off = async || {
+        let answer = reqwest::get(proxy.url()).await.unwrap();
+        let date = answer.headers()["date"].to_str().unwrap().to_owned();
+        let told = jiff::fmt::rfc2822::DateTimeParser::new()
+            .parse_timestamp(&date)
+            .unwrap();
+        told.duration_since(jiff::Timestamp::now()).as_secs_f64() / 60.0
+    };
+    for minutes in [0, -90, 2_880, 0] {
+        proxy.shift_date(jiff::SignedDuration::from_mins(minutes));
+        #[expect(clippy::cast_precision_loss, reason = "few minutes")]
+        let wrong = (off().await - minutes as f64).abs();
+        assert!(wrong < 0.2, "{minutes}: {wrong}");
+    }
+}
+
+#[tokio::test]
 async fn an_operator_is_killed_at_its_request() {
     let (upstream, url) = Upstream::start().await;
     let script = Script::new(effects);
