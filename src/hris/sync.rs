@@ -510,10 +510,16 @@ mod tests {
                 &mut people,
             );
             let before = people.clone();
-            let deleted = json!({"id": "m1", "remote_was_deleted": true});
-            sync(&spec, deleted, SyncKind::Incremental, &mut people);
-            assert_eq!(values(&people), json!({"costCenter": "CC-1", "grade": "7"}));
-            assert!(source(&people).unconfirmed.is_empty());
+            // Whether Merge still passes anything on or not.
+            let bare = json!({"id": "m1", "remote_was_deleted": true});
+            let mut emptied = ada(&json!({}), &json!([]));
+            emptied["remote_was_deleted"] = json!(true);
+            for deleted in [bare, emptied] {
+                let mut people = before.clone();
+                sync(&spec, deleted, SyncKind::Incremental, &mut people);
+                assert_eq!(values(&people), json!({"costCenter": "CC-1", "grade": "7"}));
+                assert!(source(&people).unconfirmed.is_empty());
+            }
 
             let mut people = before;
             let mut narrow = spec;
