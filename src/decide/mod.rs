@@ -5,7 +5,9 @@
 //!   └──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
 //! ```
 
+pub mod deletions;
 pub mod effect;
+pub mod gains;
 pub mod guard;
 pub mod index;
 pub mod losses;
