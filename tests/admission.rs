@@ -375,16 +375,13 @@ async fn only_people_who_may_decide_decide_on_what_they_were_shown() {
                 .is_err()
         );
     }
-    let status = [
-        "patch",
-        "chgset",
-        "cs-one",
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        r#"{"status":{"digest":"shown"}}"#,
-    ];
-    tenant.kubectl(Who::Operator, &status, None).await.unwrap();
+    let kind = GroupVersionKind::gvk("rollcall.dev", "v1alpha1", "ChangeSet");
+    let operator = client(&tenant.operator).await.unwrap();
+    let api: Api<DynamicObject> = Api::namespaced_with(operator, &tenant.namespace, &ApiResource::from_gvk(&kind));
+    let shown = Patch::Merge(json!({"status": {"digest": "shown"}}));
+    api.patch_status("cs-one", &PatchParams::default(), &shown)
+        .await
+        .unwrap();
     for who in [Who::Viewer, Who::Editor, Who::Operator] {
         assert_refused(
             tenant.patch(who, "chgset", "cs-one", &decide("Approve", "shown")).await,

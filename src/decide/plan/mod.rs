@@ -234,6 +234,7 @@ impl Planner<'_> {
                 && is_unwanted(self.namespace, self.person, self.resolution, record)
             {
                 record.state = GrantState::Revoking;
+                record.change_set.clear();
                 record.cause = Some(cause(self.namespace, self.resolution, record));
                 "was refused, and is no longer wanted: taken back, should it be there all the same"
                     .clone_into(&mut record.reason);
