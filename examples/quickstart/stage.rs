@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, ListParams};
-use rollcall::api::{Employee, HRISConnection, ProvisioningPolicy, TargetSystem};
+use rollcall::api::{ChangeSet, Employee, HRISConnection, ProvisioningPolicy, TargetSystem};
 use rollcall_support::control_plane::ControlPlane;
 use rollcall_support::merge::{Company, MergeSim};
 use rollcall_support::operator::{Operator, OperatorOptions};
@@ -116,6 +116,9 @@ impl Stage {
             &health,
             "--audit-log",
             &audit,
+            // Nobody waits half a minute for a story to go on.
+            "--policy-settle-seconds",
+            "3",
         ]
         .map(str::to_owned)
         .to_vec();
@@ -150,6 +153,10 @@ impl Stage {
 
     pub async fn policy(&self, name: &str) -> Result<ProvisioningPolicy> {
         Ok(self.api().get(name).await?)
+    }
+
+    pub async fn change_sets(&self) -> Result<Vec<ChangeSet>> {
+        Ok(self.api().list(&ListParams::default()).await?.items)
     }
 
     pub async fn target(&self, name: &str) -> Result<TargetSystem> {

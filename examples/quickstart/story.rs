@@ -3,6 +3,9 @@
 
 use std::time::Instant;
 
+use kube::ResourceExt;
+use rollcall::api::ChangeSet;
+use rollcall::api::change_set::ChangeSetState;
 use rollcall::api::conditions::{CHANGES_HELD, SOURCE_TRUSTED};
 use rollcall::api::employee::Cause;
 use rollcall_support::merge::{NewHire, Person};
@@ -330,34 +333,38 @@ impl<'a> Story<'a> {
             .group("Engineering")
             .difference(after.group("Engineering"))
             .count();
-        let budget = until(self.running()?, "the losses are held", async || {
+        let set = until(self.running()?, "the losses are held", async || {
             let status = stage.target("directory").await?.status.unwrap_or_default();
             let says = status
                 .conditions
                 .iter()
                 .any(|condition| condition.type_ == CHANGES_HELD && condition.status == "True");
-            let (people, budget) = status.held.map_or((0, 0), |held| (held.people as usize, held.budget));
-            Ok(if says && people == losers {
-                Ok(budget)
-            } else {
-                Err(format!("{people} people are held, {losers} should be"))
+            let people = status.held.map_or(0, |held| held.people as usize);
+            let sets = stage.change_sets().await?;
+            let open = |set: &&ChangeSet| {
+                let status = set.status.as_ref();
+                status.is_some_and(|status| status.state == ChangeSetState::Open && status.people as usize == losers)
+            };
+            Ok(match sets.iter().find(open) {
+                Some(set) if says && people == losers => Ok(set.name_any()),
+                _ => Err(format!("{people} people are held, {losers} should be")),
             })
         })
         .await?;
-        stage.shell.show("kubectl get tsys directory", 2).await?;
+        stage.shell.show("kubectl get chgset", 2).await?;
         stage
             .shell
             .show(
-                "kubectl get tsys directory -o jsonpath='{.status.conditions[?(@.type==\"ChangesHeld\")].message}' | fold -s -w 110",
+                &format!("kubectl get chgset {set} -o jsonpath='{{.status.why}}' | fold -s -w 110"),
                 5,
             )
             .await?;
         let now = stage.held().await?;
         now.is(&before)?;
-        say(&format!(
-            "So many losses at once are more often a mistake than a wish, and the budget of this target is {budget} people. \
-             Nothing was taken: undo the edit and all is as before, or let exactly these go:"
-        ));
+        say(
+            "So many losses at once are more often a mistake than a wish, and more than the budget allows. Nothing was taken: \
+             undo the edit and all is as before, or let exactly these go:",
+        );
         style.checked(&format!(
             "{losers} people would lose the group; {}, as before.",
             now.figures()
@@ -365,14 +372,16 @@ impl<'a> Story<'a> {
         stage
             .shell
             .show(
-                "kubectl annotate tsys directory --overwrite rollcall.dev/release-held=$(kubectl get tsys directory -o \
-                 jsonpath='{.status.held.digest}')",
+                &format!(
+                    "kubectl patch chgset {set} --type merge -p \"{{\\\"spec\\\":{{\\\"decision\\\":\\\"Approve\\\",\\\"digest\\\":\\\"$(kubectl \
+                     get chgset {set} -o jsonpath='{{.status.digest}}')\\\"}}}}\""
+                ),
                 1,
             )
             .await?;
         self.rules = narrow;
         let held = self.settled("the held losses go").await?;
-        say("The annotation is the digest of what was shown: had anything changed since, nothing would have gone.");
+        say("The digest is that of what was shown: what was called for later would have waited in another ChangeSet.");
         style.checked(&format!("{}.", held.figures()));
         Ok(())
     }

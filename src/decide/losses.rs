@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::effect::{RemoteKey, exception_of, subject_name};
 use super::guard::{Loss, LossId, Lost};
 use super::index::{Entry, Namespace, Person};
+use super::record::waits;
 use super::resolve::{Resolution, in_force, resolve};
 use crate::api::access_exception::ExceptionEffect;
 use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState};
@@ -39,7 +40,7 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                 Lost::Membership(RemoteKey::of(record).object, record.account_id.clone()),
             ),
             cause: cause(namespace, resolution, record),
-            change_set: record.change_set.clone(),
+            change_set: waiting_in(&record.change_set, &record.approval),
             label: record.entitlement.clone(),
         });
     }
@@ -60,17 +61,26 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                 .iter()
                 .find(|loss| loss.id.target == record.target)
                 .map(|loss| loss.cause);
-            let held = record.cause.filter(|_| !record.change_set.is_empty());
+            let held = record.cause.filter(|_| waits(&record.change_set, &record.approval));
             let held = held.filter(|_| resolution.ending != Some(Cause::Termination));
             losses.push(Loss {
                 id: id(&record.target, Lost::Account),
                 cause: held.or(resolution.ending).or(member).unwrap_or(Cause::AttributeChange),
-                change_set: record.change_set.clone(),
+                change_set: waiting_in(&record.change_set, &record.approval),
                 label: "account".to_owned(),
             });
         }
     }
     losses
+}
+
+/// The `ChangeSet` that a record waits in; empty where it does not wait.
+fn waiting_in(change_set: &str, approval: &str) -> String {
+    if waits(change_set, approval) {
+        change_set.to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// Whether something that policies give, or may give for all that can be told, needs the account at `target`.
@@ -160,7 +170,7 @@ pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &Entitlemen
     if resolution.ending == Some(Cause::Termination) {
         return Cause::Termination;
     }
-    let held = record.cause.filter(|_| !record.change_set.is_empty());
+    let held = record.cause.filter(|_| waits(&record.change_set, &record.approval));
     if let Some(cause) = held.or(resolution.ending) {
         return cause;
     }
@@ -171,7 +181,7 @@ pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &Entitlemen
         Some(Entry::Readable(policy)) => {
             // A policy that is new was not edited.
             let enforced = policy.status.as_ref().and_then(|status| status.enforced_generation);
-            enforced.is_some() && policy.metadata.generation != enforced
+            policy.metadata.generation.unwrap_or(1) != enforced.unwrap_or(1)
         }
         Some(Entry::Broken { .. }) | None => true,
     };

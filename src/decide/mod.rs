@@ -6,8 +6,10 @@
 //! ```
 
 pub mod custom_field;
+pub mod deletions;
 pub mod effect;
 pub mod facts;
+pub mod gains;
 pub mod guard;
 pub mod index;
 pub mod losses;
