@@ -304,7 +304,7 @@ async fn the_strongest_match_wins_and_two_alike_are_nobodys() {
         let odd = Odd::server(move |asked| asked.is(&Method::GET, "/Users").then(|| ok(&list(&users)))?).await;
         match (odd.target.find_account(&ada()).await.unwrap(), expected) {
             (Found::One(found), Ok(id)) => assert_eq!(found.id, id),
-            (Found::Several(why), Err(words)) => assert_eq!(why, words),
+            (Found::Several(why) | Found::Foreign(_, why), Err(words)) => assert_eq!(why, words),
             other => panic!("{other:?}"),
         }
     }

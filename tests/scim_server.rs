@@ -217,7 +217,7 @@ async fn life_of_an_account(stage: &Stage) {
     };
     let found = target.find_account(&other).await.unwrap();
     assert!(
-        matches!(&found, Found::Several(why) if why.contains("belongs to another identity")),
+        matches!(&found, Found::Foreign(_, why) if why.contains("belongs to another identity")),
         "{found:?}"
     );
     stage.proxy.forget();

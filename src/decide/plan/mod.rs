@@ -13,7 +13,9 @@ use self::summary::{count, next_transition, set_conditions};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Judge, Loss, Lost, Verdict};
 use super::index::{Namespace, Person};
-use super::losses::{account_end, cause, grace, held_by_another, is_unwanted, losses, may_need_account};
+use super::losses::{
+    account_end, account_used_by_another, cause, grace, held_by_another, is_unwanted, losses, may_need_account,
+};
 use super::record::{absorb_account, absorb_grant, leave_for, lose_account, lose_grant};
 use super::resolve::Resolution;
 use crate::api::employee::{
@@ -77,6 +79,7 @@ pub fn next(
     }
     let due = losses(namespace, &planner.as_recorded(), resolution);
     planner.lose(&due, judge);
+    planner.leave_accounts_to_who_took_them();
     if resolution.frozen.is_none() && resolution.ending.is_none() {
         planner.keep_what_is_no_longer_lost(&due);
         planner.leave_for_a_grace();
@@ -264,6 +267,24 @@ impl Planner<'_> {
                 record.change_set.clear();
                 record.cause = None;
                 record.reason.clear();
+            }
+        }
+    }
+
+    /// An account that another Employee took over is not ended any more: it is no longer this person's.
+    fn leave_accounts_to_who_took_them(&mut self) {
+        if self.resolution.frozen.is_some() {
+            return;
+        }
+        for record in self.accounts.values_mut() {
+            let ending = matches!(
+                record.state,
+                AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting
+            );
+            if ending && let Some(other) = account_used_by_another(self.namespace, self.person, record, self.now) {
+                record.state = AccountState::Deleted;
+                record.scheduled_at = None;
+                record.reason = format!("its account is now Employee {other}'s");
             }
         }
     }

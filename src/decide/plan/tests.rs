@@ -21,6 +21,7 @@ use crate::decide::survey::survey;
 mod giving;
 mod losing;
 mod outcomes;
+mod strength;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
