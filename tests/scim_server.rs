@@ -105,6 +105,7 @@ fn group_with(id: &str) -> EntitlementSpec {
 
 fn entitlement(group: ScimGroup) -> EntitlementSpec {
     EntitlementSpec {
+        exclusive_group: None,
         target_ref: NameRef::new("scim"),
         description: String::new(),
         scim_group: Some(group),

@@ -455,11 +455,11 @@ fn an_account_that_is_not_left_behind_stays_where_it_is() {
     type Change = fn(&mut Person);
     let changes: [(&str, Change); 4] = [
         ("still there", |old| {
-            old.spec.employment_status = Some("ACTIVE".to_owned())
+            old.spec.employment_status = Some("ACTIVE".to_owned());
         }),
         ("paused", |old| old.paused = true),
         ("being ended", |old| {
-            old.status.accounts[0].state = AccountState::Deactivating
+            old.status.accounts[0].state = AccountState::Deactivating;
         }),
         ("losing", |old| old.status.entitlements[0].state = GrantState::Revoking),
     ];
