@@ -997,7 +997,12 @@ impl Company {
                 verdict.matched.insert(name.clone());
             }
             let paused = rule.fate == Fate::Paused;
-            if !rule.deny && ((rule.plan && recorded(&name)) || (!rule.plan && paused)) {
+            // What it gave stays while it plans or is paused; of a denial that is only so for one that gave before.
+            let gave = recorded(&name);
+            if (rule.plan && gave)
+                || (!rule.plan && paused && (gave || !rule.deny))
+                || (rule.deny && gave && answer == EITHER)
+            {
                 verdict.undecided_grantors.insert(name.clone());
             }
             if rule.plan || answer == NO || (paused && !rule.deny) {
