@@ -123,12 +123,11 @@ impl Sim {
     /// Semantics 2: a grace begins once, is as long as a policy says, and ends no later for it.
     fn check_grace(&self, old: Option<&EntitlementRecord>, record: &EntitlementRecord) {
         let Some(until) = &record.scheduled_at else { return };
-        match old.and_then(|old| old.scheduled_at.as_ref()) {
-            Some(before) => assert!(until.0 <= before.0, "a grace that is longer than it was: {record:?}"),
-            None => {
-                let grace = self.grace(record).map(|grace| self.now + grace);
-                assert_eq!(Some(until.0), grace, "a grace that no policy leaves: {record:?}");
-            }
+        if let Some(before) = old.and_then(|old| old.scheduled_at.as_ref()) {
+            assert!(until.0 <= before.0, "a grace that is longer than it was: {record:?}");
+        } else {
+            let grace = self.grace(record).map(|grace| self.now + grace);
+            assert_eq!(Some(until.0), grace, "a grace that no policy leaves: {record:?}");
         }
     }
 
