@@ -501,6 +501,47 @@ async fn a_policy_of_the_largest_size_is_still_checked() {
 }
 
 #[tokio::test]
+async fn exceptions() {
+    let judge = Judge::new("exceptions").await;
+    let spec = |employee: &str, effect: &str, reason: &str, end: &str| {
+        format!("{{employee: '{employee}', entitlementRef: {{name: chat}}, effect: {effect}, reason: '{reason}'{end}}}")
+    };
+    let end = ", expiresAt: '2026-12-31T18:00:00Z'";
+    let blank = "is blank: write something, or remove it";
+    judge
+        .refuses(
+            "AccessException",
+            &[
+                ("for nobody", &spec(" ", "Allow", "asked", end), blank),
+                ("without a reason", &spec("7", "Allow", " ", end), blank),
+                (
+                    "without an end",
+                    &spec("7", "Allow", "asked", ""),
+                    "spec.expiresAt: Required value",
+                ),
+                (
+                    "an end that is none",
+                    &spec("7", "Allow", "asked", ", expiresAt: tomorrow"),
+                    "must be of type date-time",
+                ),
+                (
+                    "an unknown effect",
+                    &spec("7", "Grant", "asked", end),
+                    "supported values: \"Allow\", \"Deny\", \"Freeze\"",
+                ),
+            ],
+        )
+        .await;
+    let taken = ["Allow", "Deny", "Freeze"].map(|effect| spec("ada@acme.example", effect, "asked", end));
+    judge
+        .takes(
+            "AccessException",
+            &taken.each_ref().map(|spec| ("each effect", spec.as_str())),
+        )
+        .await;
+}
+
+#[tokio::test]
 async fn targets() {
     let judge = Judge::new("targets").await;
     let url =

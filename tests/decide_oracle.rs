@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::RngSeed;
 use rollcall::api::employee::{Cause, Phase};
-use rollcall::api::{Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
+use rollcall::api::{AccessException, Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
 use rollcall::decide::index::{Index, Indexed};
 use rollcall::decide::phase::Zone;
 use rollcall::decide::selector::Tri;
@@ -66,6 +66,10 @@ const THINGS: [(&str, Option<&str>, bool); 6] = [
     ("t4", None, false),
     ("t5", Some("g3"), false),
 ];
+/// Entitlements of one exclusive group, of which nobody is given two.
+const DUTY: [&str; 2] = ["t0", "t2"];
+/// The entitlement that records name, by group.
+const NAMES: [(&str, &str); 4] = [("g0", "t0"), ("g1", "t2"), ("g2", "t3"), ("g3", "t5")];
 /// What connections say that INACTIVE means; there is none of the last name.
 const CONNECTIONS: [(&str, &str); 3] = [("on-leave", "OnLeave"), ("left", "Terminated"), ("gone", "")];
 const LOSABLE: [&str; 11] = [
@@ -144,16 +148,30 @@ struct Rule {
     plan: bool,
     priority: i32,
     phases: Vec<&'static str>,
+    deny: bool,
+    /// Hours before the first day from which it gives.
+    early: Option<i32>,
     all: Vec<Key>,
     any: Vec<Vec<Key>>,
     not: Vec<Vec<Key>>,
     gives: Vec<(usize, &'static str)>,
 }
 
+/// An exception for whoever has this number.
+#[derive(Clone, Debug)]
+struct Special {
+    called: usize,
+    thing: usize,
+    effect: &'static str,
+    over: bool,
+    fate: Fate,
+}
+
 #[derive(Clone, Debug)]
 struct Company {
     workers: Vec<Worker>,
     rules: Vec<Rule>,
+    specials: Vec<Special>,
 }
 
 // ---- Any company -------------------------------------------------------------------------------------------------
@@ -167,10 +185,14 @@ fn mostly<T: Clone + std::fmt::Debug + 'static>(values: &'static [T]) -> impl St
 }
 
 fn record() -> impl Strategy<Value = Record> {
-    let policies = prop::collection::vec(0..7_usize, 0..3);
-    (select(&STATES[..]), policies, select(&["1", "2"][..])).prop_map(|(state, grantors, limit)| Record {
+    let policies = prop::collection::vec(0..10_usize, 0..3);
+    let name = |number: usize| match number {
+        7.. => format!("AccessException/x{}", number - 7),
+        _ => format!("p{number}"),
+    };
+    (select(&STATES[..]), policies, select(&["1", "2"][..])).prop_map(move |(state, grantors, limit)| Record {
         state,
-        grantors: grantors.into_iter().map(|number| format!("p{number}")).collect(),
+        grantors: grantors.into_iter().map(name).collect(),
         limit,
     })
 }
@@ -261,10 +283,30 @@ fn clause(size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Key>> {
     })
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
-    let fate = prop_oneof![12 => Just(Fate::Fine), 1 => Just(Fate::Broken), 1 => Just(Fate::Deleting), 1 => Just(Fate::Paused)];
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![12 => Just(Fate::Fine), 1 => Just(Fate::Broken), 1 => Just(Fate::Deleting), 1 => Just(Fate::Paused)]
+}
+
+fn special() -> impl Strategy<Value = Special> {
     (
-        fate,
+        0..PEOPLE + 1,
+        0..THINGS.len(),
+        select(&["Allow", "Deny", "Freeze"][..]),
+        prop::bool::weighted(0.2),
+        fate(),
+    )
+        .prop_map(|(called, thing, effect, over, fate)| Special {
+            called,
+            thing,
+            effect,
+            over,
+            fate,
+        })
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    (
+        fate(),
         prop::bool::weighted(0.2),
         0..2_i32,
         subsequence(&["Active", "OnLeave", "Leaving"][..], 1..=3),
@@ -273,25 +315,38 @@ fn rule() -> impl Strategy<Value = Rule> {
         prop::collection::vec(clause(1..3), 0..3),
         prop_oneof![3 => Just(Vec::new()).boxed(), 1 => prop::collection::vec(clause(1..3), 1..3).boxed()],
         prop::collection::btree_map(0..THINGS.len(), select(&["", "1", "2"][..]), 1..4),
+        (
+            prop::bool::weighted(0.25),
+            prop::option::weighted(0.4, select(&[1, 12, 24][..])),
+        ),
     )
-        .prop_map(|(fate, plan, priority, phases, all, any, not, gives)| Rule {
-            fate,
-            plan,
-            priority,
-            phases,
-            all,
-            any,
-            not,
-            gives: gives.into_iter().collect(),
-        })
+        .prop_map(
+            |(fate, plan, priority, phases, all, any, not, gives, (deny, early))| Rule {
+                fate,
+                plan,
+                priority,
+                phases,
+                deny,
+                early,
+                all,
+                any,
+                not,
+                gives: gives.into_iter().collect(),
+            },
+        )
 }
 
 fn company() -> impl Strategy<Value = Company> {
     (
         prop::collection::vec(worker(), PEOPLE),
         prop::collection::vec(rule(), 1..6),
+        prop::collection::vec(special(), 0..4),
     )
-        .prop_map(|(workers, rules)| Company { workers, rules })
+        .prop_map(|(workers, rules, specials)| Company {
+            workers,
+            rules,
+            specials,
+        })
 }
 
 // ---- The company as objects --------------------------------------------------------------------------------------
@@ -336,7 +391,11 @@ impl Worker {
             .records
             .iter()
             .map(|(group, record)| {
-                json!({"entitlement": "t", "target": "okta", "kind": "Group", "remoteId": group, "accountId": "a",
+                let name = NAMES
+                    .iter()
+                    .find(|(known, _)| known == group)
+                    .map_or("t", |(_, name)| name);
+                json!({"entitlement": name, "target": "okta", "kind": "Group", "remoteId": group, "accountId": "a",
                 "state": record.state, "grantors": record.grantors, "desiredParameters": {"limit": record.limit}})
             })
             .collect();
@@ -408,9 +467,31 @@ impl Rule {
                 json!({"name": THINGS[*thing].0, "parameters": parameters})
             })
             .collect();
+        let early = self.early.map(|hours| format!("{hours}h"));
+        let lifecycle = without_nulls(json!({"phases": self.phases, "startBefore": early}));
         let spec = json!({"mode": if self.plan { "Plan" } else { "Enforce" }, "priority": self.priority,
-            "selector": selector, "lifecycle": {"phases": self.phases}, "entitlements": gives});
+            "effect": if self.deny { "Deny" } else { "Grant" }, "selector": selector, "lifecycle": lifecycle,
+            "entitlements": gives});
         let mut object = object("ProvisioningPolicy", name, &spec, &json!({}));
+        match self.fate {
+            Fate::Fine | Fate::Broken => {}
+            Fate::Deleting => object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"),
+            Fate::Paused => object["metadata"]["annotations"] = json!({"rollcall.dev/paused": ""}),
+        }
+        object
+    }
+}
+
+impl Special {
+    fn object(&self, name: &str) -> Value {
+        let end = if self.over {
+            "2026-06-15T12:30:00Z"
+        } else {
+            "2026-06-15T12:30:01Z"
+        };
+        let spec = json!({"employee": email(self.called).to_uppercase(), "effect": self.effect, "reason": "why not",
+            "entitlementRef": {"name": THINGS[self.thing].0}, "expiresAt": end});
+        let mut object = object("AccessException", name, &spec, &json!({}));
         match self.fate {
             Fate::Fine | Fate::Broken => {}
             Fate::Deleting => object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"),
@@ -425,6 +506,14 @@ fn put<K: Indexed + serde::de::DeserializeOwned>(index: &mut Index, object: Valu
     index.put(object);
 }
 
+fn broken(name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some("tenant".to_owned()),
+        ..ObjectMeta::default()
+    }
+}
+
 impl Company {
     fn put_nth(&self, index: &mut Index, number: usize) {
         if let Some(worker) = self.workers.get(number) {
@@ -432,16 +521,22 @@ impl Company {
         } else if let Some(rule) = self.rules.get(number - PEOPLE) {
             let name = format!("p{}", number - PEOPLE);
             if rule.fate == Fate::Broken {
-                let metadata = ObjectMeta {
-                    name: Some(name),
-                    namespace: Some("tenant".to_owned()),
-                    ..ObjectMeta::default()
-                };
-                index.put_broken::<ProvisioningPolicy>(&metadata, "no mode".to_owned());
+                index.put_broken::<ProvisioningPolicy>(&broken(name), "no mode".to_owned());
             } else {
                 put::<ProvisioningPolicy>(index, rule.object(&name));
             }
+        } else if let Some(special) = self.specials.get(number - PEOPLE - self.rules.len()) {
+            let name = format!("x{}", number - PEOPLE - self.rules.len());
+            if special.fate == Fate::Broken {
+                index.put_broken::<AccessException>(&broken(name), "no effect".to_owned());
+            } else {
+                put::<AccessException>(index, special.object(&name));
+            }
         }
+    }
+
+    fn objects(&self) -> usize {
+        PEOPLE + self.rules.len() + self.specials.len()
     }
 
     fn put_rest(index: &mut Index) {
@@ -462,7 +557,10 @@ impl Company {
         for (name, group, ready) in THINGS {
             let Some(group) = group else { continue };
             let target = if name == "t5" { "nowhere" } else { "okta" };
-            let spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": group}});
+            let mut spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": group}});
+            if DUTY.contains(&name) {
+                spec["exclusiveGroup"] = json!("duty");
+            }
             let seen = i64::from(ready || name == "t5");
             let status = json!({"observedGeneration": seen, "remote": {"kind": "Group", "id": group},
                 "holders": 0, "pending": 0, "held": 0});
@@ -486,7 +584,7 @@ impl Company {
     }
 
     fn plain_index(&self) -> Index {
-        self.index(0..PEOPLE + self.rules.len(), true)
+        self.index(0..self.objects(), true)
     }
 }
 
@@ -560,8 +658,11 @@ struct Verdict {
     ending: Option<Cause>,
     /// Group to entitlement, grantors and limit.
     desired: BTreeMap<String, (String, Vec<String>, String)>,
+    blocked: BTreeSet<String>,
+    denied: BTreeSet<String>,
     undecided: BTreeSet<String>,
     undecided_grantors: BTreeSet<String>,
+    unclear_denials: BTreeSet<String>,
     conflicts: BTreeSet<String>,
     matched: BTreeSet<String>,
 }
@@ -583,6 +684,9 @@ impl Verdict {
                     )
                 })
                 .collect(),
+            blocked: resolution.blocked.keys().map(|key| key.object.id.clone()).collect(),
+            denied: resolution.denied.keys().map(|key| key.object.id.clone()).collect(),
+            unclear_denials: resolution.unclear_denials.keys().cloned().collect(),
             undecided: resolution.undecided.keys().map(|key| key.object.id.clone()).collect(),
             undecided_grantors: resolution.undecided_grantors.keys().cloned().collect(),
             conflicts: resolution.conflicts.iter().map(|c| c.key.object.id.clone()).collect(),
@@ -591,23 +695,67 @@ impl Verdict {
     }
 }
 
+impl Worker {
+    /// What INACTIVE means for them; nothing where that cannot be known.
+    fn meaning(&self) -> &'static str {
+        self.connection
+            .map_or("Terminated", |connection| CONNECTIONS[connection].1)
+    }
+
+    /// What their status says; nothing where it cannot be read.
+    fn word(&self) -> &'static str {
+        let status = self.status.map(|status| status.trim().to_uppercase());
+        match status.as_deref() {
+            Some("INACTIVE") => self.meaning(),
+            Some("ACTIVE") => "Active",
+            Some("PENDING") => "Pending",
+            None if self.connection.is_none() => "Active",
+            _ => "",
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let start = real(self.start);
+        let end = real(self.end).filter(|end| *end != "9999-12-31" && start.is_none_or(|start| *end >= start));
+        end.is_some_and(|end| end < TODAY)
+    }
+
+    fn start_lost(&self) -> bool {
+        self.start.is_none() && self.lost.contains("startDate")
+    }
+
+    /// Whether what is given so many hours early is given now to this one, whose first day is to come.
+    fn has_begun(&self, hours: i32) -> Bits {
+        let unreadable = [self.start, self.end].contains(&Some("2026-02-31"));
+        let waits = self.start_lost() && (self.last == Some(Phase::PreHire) || self.is_over());
+        if unreadable || self.word().is_empty() || waits {
+            return EITHER;
+        }
+        let hours = f64::from(hours);
+        match self.start {
+            None if self.start_lost() => EITHER,
+            None => NO,
+            Some(start) if start > TOMORROW => NO,
+            Some(start) if start < TOMORROW => YES,
+            Some(_) => match self.connection {
+                // Tomorrow begins in UTC, and in Berlin.
+                None => sure(hours >= 11.5),
+                Some(0 | 1) => sure(hours >= 9.5),
+                // It has begun somewhere on earth.
+                _ if hours >= 23.5 => YES,
+                _ => EITHER,
+            },
+        }
+    }
+}
+
 impl Company {
     fn phase(worker: &Worker) -> Phase {
         let (start, end) = (real(worker.start), real(worker.end));
         let end = end.filter(|end| *end != "9999-12-31" && start.is_none_or(|start| *end >= start));
-        let over = end.is_some_and(|end| end < TODAY);
-        let start_lost = worker.start.is_none() && worker.lost.contains("startDate");
-        let status = worker.status.map(|status| status.trim().to_uppercase());
-        let meaning = worker
-            .connection
-            .map_or("Terminated", |connection| CONNECTIONS[connection].1);
-        let word = match status.as_deref() {
-            Some("INACTIVE") => meaning,
-            Some("ACTIVE") => "Active",
-            Some("PENDING") => "Pending",
-            None if worker.connection.is_none() => "Active",
-            _ => "",
-        };
+        let over = worker.is_over();
+        let start_lost = worker.start_lost();
+        let (meaning, word) = (worker.meaning(), worker.word());
         let stays = worker.last.unwrap_or(Phase::PreHire);
         if worker.listed == "Deleted" || word == "Terminated" || (over && !start_lost) {
             return Phase::Terminated;
@@ -778,6 +926,27 @@ impl Company {
         both(parts)
     }
 
+    /// Whether a policy is about somebody now.
+    fn answer(&self, who: usize, rule: &Rule) -> Bits {
+        let worker = &self.workers[who];
+        if rule.all.is_empty() && rule.any.is_empty() {
+            return EITHER;
+        }
+        let phase = match Self::phase(worker) {
+            Phase::PreHire if rule.deny => Phase::Active,
+            phase => phase,
+        };
+        if rule.phases.contains(&format!("{phase:?}").as_str()) {
+            return self.selects(who, rule);
+        }
+        match rule.early {
+            Some(hours) if phase == Phase::PreHire && rule.phases.contains(&"Active") => {
+                both(vec![self.selects(who, rule), worker.has_begun(hours)])
+            }
+            _ => NO,
+        }
+    }
+
     fn verdict(&self, who: usize) -> Verdict {
         let worker = &self.workers[who];
         let phase = Self::phase(worker);
@@ -786,8 +955,11 @@ impl Company {
             frozen: worker.paused || phase == Phase::Missing,
             ending: None,
             desired: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            denied: BTreeSet::new(),
             undecided: BTreeSet::new(),
             undecided_grantors: BTreeSet::new(),
+            unclear_denials: BTreeSet::new(),
             conflicts: BTreeSet::new(),
             matched: BTreeSet::new(),
         };
@@ -799,90 +971,237 @@ impl Company {
             verdict.ending = Some(Cause::Manual);
             return verdict;
         }
-        let phase_name = format!("{phase:?}");
-        let mut offers: Vec<(&str, usize, &str, &str)> = Vec::new();
-        let mut doubtful: BTreeSet<&str> = BTreeSet::new();
+        let words = self.words(who, &mut verdict);
+        for group in ["g0", "g1", "g2", "g3"] {
+            self.weigh(who, group, &words, &mut verdict);
+        }
+        self.separate(who, &words, &mut verdict);
+        verdict
+    }
+
+    /// All that is said, each word with the thing that it is about.
+    fn words(&self, who: usize, verdict: &mut Verdict) -> Vec<(usize, Word)> {
+        let worker = &self.workers[who];
+        let recorded = |name: &String| worker.records.values().any(|record| record.grantors.contains(name));
+        let mut words = Vec::new();
         for (number, rule) in self.rules.iter().enumerate() {
             let name = format!("p{number}");
-            let recorded = worker.records.values().any(|record| record.grantors.contains(&name));
-            let compiles = !rule.all.is_empty() || !rule.any.is_empty();
-            let acts = !rule.plan && rule.fate == Fate::Fine;
-            if rule.fate == Fate::Broken {
-                verdict.undecided_grantors.insert(name);
-                continue;
+            let answer = self.answer(who, rule);
+            match rule.fate {
+                Fate::Broken => {
+                    verdict.undecided_grantors.insert(name);
+                    continue;
+                }
+                Fate::Deleting if !rule.plan => continue,
+                _ => {}
             }
-            if rule.fate == Fate::Deleting && !rule.plan {
-                continue;
-            }
-            if (rule.plan && recorded) || (!rule.plan && rule.fate == Fate::Paused) {
-                verdict.undecided_grantors.insert(name.clone());
-            }
-            let answer = if !compiles {
-                EITHER
-            } else if rule.phases.contains(&phase_name.as_str()) {
-                self.selects(who, rule)
-            } else {
-                NO
-            };
             if answer == YES {
                 verdict.matched.insert(name.clone());
             }
-            if !acts || answer == NO {
+            let paused = rule.fate == Fate::Paused;
+            // What it gave stays while it plans or is paused; of a denial that is only so for one that gave before.
+            let gave = recorded(&name);
+            if (rule.plan && gave)
+                || (!rule.plan && paused && (gave || !rule.deny))
+                || (rule.deny && gave && answer == EITHER)
+            {
+                verdict.undecided_grantors.insert(name.clone());
+            }
+            if rule.plan || answer == NO || (paused && !rule.deny) {
                 continue;
             }
             for (thing, limit) in &rule.gives {
-                let (entitlement, group, ready) = THINGS[*thing];
-                match group {
-                    Some(group) if answer == YES && ready => offers.push((group, number, entitlement, limit)),
-                    _ => {
-                        doubtful.extend(group);
+                let clear = answer == YES && THINGS[*thing].2 && !paused;
+                let word = match (rule.deny, clear) {
+                    (false, true) => Word::Gives(number, limit),
+                    (false, false) => {
                         verdict.undecided_grantors.insert(name.clone());
+                        Word::MayGive
                     }
-                }
+                    (true, true) => Word::Denies,
+                    (true, false) => {
+                        verdict.unclear_denials.insert(name.clone());
+                        Word::MayDeny
+                    }
+                };
+                words.push((*thing, word));
             }
         }
-        for group in ["g0", "g1", "g2", "g3"] {
-            let mine: Vec<_> = offers.iter().filter(|offer| offer.0 == group).collect();
-            let top = mine.iter().map(|offer| self.rules[offer.1].priority).max();
-            let limits: BTreeSet<&str> = mine
-                .iter()
-                .filter(|offer| Some(self.rules[offer.1].priority) == top)
-                .map(|offer| offer.3)
-                .collect();
-            let grantors: BTreeSet<String> = mine.iter().map(|offer| format!("p{}", offer.1)).collect();
-            match limits.len() {
-                0 if doubtful.contains(group) => {
-                    verdict.undecided.insert(group.to_owned());
+        for (number, special) in self.specials.iter().enumerate() {
+            let name = format!("AccessException/x{number}");
+            let recorded = recorded(&name);
+            let people = self.called(special.called);
+            let in_force = !special.over && special.fate != Fate::Deleting;
+            if special.fate == Fate::Broken {
+                if recorded {
+                    verdict.undecided_grantors.insert(name);
                 }
-                0 => {}
-                1 => {
-                    let entitlement = mine.iter().map(|offer| offer.2).min().unwrap();
-                    let mut limit = (*limits.first().unwrap()).to_owned();
-                    let record = worker
-                        .records
-                        .get(group)
-                        .filter(|r| r.state != "Pending" && r.state != "Revoked");
-                    for name in record.iter().flat_map(|record| &record.grantors) {
-                        let outranks = self.rules.iter().enumerate().any(|(number, rule)| {
-                            format!("p{number}") == *name && (rule.fate == Fate::Broken || Some(rule.priority) >= top)
-                        });
-                        if outranks && verdict.undecided_grantors.contains(name) && !grantors.contains(name) {
-                            record.unwrap().limit.clone_into(&mut limit);
-                        }
-                    }
-                    let grantors = grantors.into_iter().collect();
-                    verdict
-                        .desired
-                        .insert(group.to_owned(), (entitlement.to_owned(), grantors, limit));
-                }
-                _ => {
-                    verdict.undecided.insert(group.to_owned());
-                    verdict.conflicts.insert(group.to_owned());
-                }
+                continue;
             }
+            let meant = people.contains(&who);
+            let may_be_meant = people.is_empty() && Self::nameless(worker);
+            if !in_force {
+                if meant && special.fate == Fate::Paused && recorded {
+                    verdict.undecided_grantors.insert(name);
+                }
+                continue;
+            }
+            let ready = THINGS[special.thing].2;
+            let word = match special.effect {
+                _ if meant && people.len() > 1 => Word::Freezes,
+                _ if !meant && !may_be_meant => continue,
+                "Freeze" => Word::Freezes,
+                "Allow" if meant && ready && special.fate == Fate::Fine => Word::Allows(number),
+                "Deny" if meant && ready && special.fate == Fate::Fine => Word::Denies,
+                "Deny" => Word::MayDeny,
+                _ if recorded || (meant && special.fate == Fate::Fine) => {
+                    verdict.undecided_grantors.insert(name);
+                    Word::MayGive
+                }
+                _ => continue,
+            };
+            words.push((special.thing, word));
         }
-        verdict
+        words
     }
+
+    /// What all that is said of one group comes to, the strongest word first.
+    fn weigh(&self, who: usize, group: &str, words: &[(usize, Word)], verdict: &mut Verdict) {
+        let mine: Vec<(&str, Word)> = words
+            .iter()
+            .filter(|(thing, _)| THINGS[*thing].1 == Some(group))
+            .map(|(thing, word)| (THINGS[*thing].0, *word))
+            .collect();
+        let says = |wanted: fn(&Word) -> bool| mine.iter().any(|(_, word)| wanted(word));
+        let frozen = says(|word| matches!(word, Word::Freezes));
+        let denied = says(|word| matches!(word, Word::Denies));
+        let record = self.workers[who]
+            .records
+            .get(group)
+            .filter(|record| !["Pending", "Revoked"].contains(&record.state));
+
+        let given = |word: &Word| match word {
+            Word::Gives(number, limit) => Some((*number, *limit)),
+            _ => None,
+        };
+        let top = mine
+            .iter()
+            .filter_map(|(_, word)| given(word))
+            .map(|(number, _)| self.rules[number].priority)
+            .max();
+        let limits: BTreeSet<&str> = mine
+            .iter()
+            .filter_map(|(_, word)| given(word))
+            .filter(|(number, _)| Some(self.rules[*number].priority) == top)
+            .map(|(_, limit)| limit)
+            .collect();
+        let policies: BTreeSet<String> = mine
+            .iter()
+            .filter_map(|(_, word)| given(word))
+            .map(|(number, _)| format!("p{number}"))
+            .collect();
+        let exceptions = mine.iter().filter_map(|(_, word)| match word {
+            Word::Allows(number) => Some(format!("AccessException/x{number}")),
+            _ => None,
+        });
+        let grantors: BTreeSet<String> = exceptions.chain(policies.iter().cloned()).collect();
+
+        if limits.len() > 1 && !denied {
+            verdict.conflicts.insert(group.to_owned());
+        }
+        if frozen || (!denied && limits.len() > 1) {
+            verdict.undecided.insert(group.to_owned());
+        } else if denied {
+            verdict.denied.insert(group.to_owned());
+        } else if !grantors.is_empty() {
+            let mut limit = limits.first().copied().unwrap_or_default().to_owned();
+            if let Some(record) = record {
+                let outranks = |name: &String| {
+                    let number = name.strip_prefix('p').and_then(|number| number.parse::<usize>().ok());
+                    match number.and_then(|number| self.rules.get(number)) {
+                        Some(rule) => rule.fate == Fate::Broken || Some(rule.priority) >= top,
+                        None => true,
+                    }
+                };
+                let mut doubtful = record.grantors.iter();
+                let in_doubt = doubtful.any(|name| {
+                    verdict.undecided_grantors.contains(name) && !policies.contains(name) && outranks(name)
+                });
+                if limits.is_empty() || in_doubt {
+                    record.limit.clone_into(&mut limit);
+                }
+            }
+            let names = mine
+                .iter()
+                .filter(|(_, word)| matches!(word, Word::Gives(..) | Word::Allows(_)));
+            let name = names.map(|(name, _)| *name).min().unwrap().to_owned();
+            let grantors = grantors.into_iter().collect();
+            verdict.desired.insert(group.to_owned(), (name, grantors, limit));
+            if says(|word| matches!(word, Word::MayDeny)) {
+                verdict.blocked.insert(group.to_owned());
+            }
+        } else if says(|word| matches!(word, Word::MayGive)) {
+            verdict.undecided.insert(group.to_owned());
+        }
+    }
+
+    /// Of the two duties, nobody is given the second.
+    fn separate(&self, who: usize, words: &[(usize, Word)], verdict: &mut Verdict) {
+        let duties = ["g0", "g1"];
+        let state = |group: &str| self.workers[who].records.get(group).map_or("", |record| record.state);
+        let leaves = |group: &str| state(group) == "Revoking";
+        let stays = |group: &str| !["", "Pending", "Revoked", "Revoking"].contains(&state(group));
+        let strength = |group: &str| {
+            let said = words
+                .iter()
+                .filter(|(thing, _)| DUTY.contains(&THINGS[*thing].0) && THINGS[*thing].1 == Some(group));
+            // By whatever name it is given, and whatever name makes it a duty.
+            let duty = said
+                .filter(|(_, word)| matches!(word, Word::Gives(..) | Word::Allows(_)))
+                .count();
+            let all = words.iter().filter(|(thing, _)| THINGS[*thing].1 == Some(group));
+            let ranks = all.filter_map(|(_, word)| match word {
+                Word::Allows(_) => Some(i64::MAX),
+                Word::Gives(number, _) => Some(i64::from(self.rules[*number].priority)),
+                _ => None,
+            });
+            let priority = |rank: Option<i64>| rank;
+            let ranks: Vec<i64> = ranks.collect();
+            let allowed = ranks.contains(&i64::MAX);
+            let most = priority(ranks.into_iter().filter(|rank| *rank != i64::MAX).max());
+            (duty > 0 && verdict.desired.contains_key(group)).then_some((leaves(group), allowed, most))
+        };
+        let strengths = duties.map(strength);
+        for (place, group) in duties.into_iter().enumerate() {
+            let other = duties[1 - place];
+            let (Some(mine), theirs) = (strengths[place], strengths[1 - place]) else {
+                continue;
+            };
+            if stays(group) {
+                continue;
+            }
+            let ties = !stays(other) && theirs == Some(mine);
+            if ties {
+                verdict.conflicts.insert(group.to_owned());
+            }
+            if stays(other) || leaves(other) || ties || theirs.is_some_and(|theirs| theirs > mine) {
+                verdict.blocked.insert(group.to_owned());
+            }
+        }
+    }
+}
+
+/// What a policy or an exception says of a thing.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    /// Which policy, and with what limit.
+    Gives(usize, &'static str),
+    MayGive,
+    Denies,
+    MayDeny,
+    /// Which exception.
+    Allows(usize),
+    Freezes,
 }
 
 fn both(parts: Vec<Bits>) -> Bits {
@@ -917,6 +1236,8 @@ impl Company {
             Trouble::Policy(number, how) => {
                 if let Some(rule) = self.rules.get_mut(*number).filter(|rule| rule.fate == Fate::Fine) {
                     match how {
+                        // That it denied is not known of one that cannot be read, and to plan only is to let go.
+                        _ if rule.deny => rule.fate = Fate::Paused,
                         0 => rule.fate = Fate::Broken,
                         1 => rule.fate = Fate::Paused,
                         _ => rule.plan = true,
@@ -960,6 +1281,11 @@ impl Company {
             let rehired = worker.start.is_some();
             worker.end = worker.end.filter(|end| *end > TODAY || (rehired && *end == ENDS[0]));
         }
+        // Who loses the name that two have leaves an exception to the other.
+        let specials = std::mem::take(&mut self.specials).into_iter();
+        self.specials = specials
+            .filter(|special| self.called(special.called).len() < 2)
+            .collect();
         for rule in &mut self.rules {
             (rule.fate, rule.plan) = (Fate::Fine, false);
             if !rule.all.is_empty() {
@@ -976,9 +1302,12 @@ impl Company {
         let index = self.plain_index();
         for (worker, resolution) in self.workers.iter_mut().zip(decided(&index)) {
             worker.last = Some(resolution.phase);
-            worker.records = Verdict::of(&resolution)
+            let verdict = Verdict::of(&resolution);
+            let blocked = verdict.blocked;
+            worker.records = verdict
                 .desired
                 .into_iter()
+                .filter(|(group, _)| !blocked.contains(group))
                 .filter_map(|(group, (_, grantors, limit))| {
                     let group = ["g0", "g1"].into_iter().find(|known| *known == group)?;
                     let limit = ["1", "2"].into_iter().find(|known| *known == limit).unwrap_or_default();
@@ -1055,9 +1384,9 @@ proptest! {
     #[test]
     fn the_order_of_arrival_decides_nothing(
         company in company(),
-        order in Just((0..PEOPLE + 6).collect::<Vec<_>>()).prop_shuffle(),
+        order in Just((0..PEOPLE + 9).collect::<Vec<_>>()).prop_shuffle(),
     ) {
-        let objects = PEOPLE + company.rules.len();
+        let objects = company.objects();
         let shuffled = company.index(order.into_iter().filter(|number| *number < objects), false);
         prop_assert_eq!(decided(&company.plain_index()), decided(&shuffled));
     }
@@ -1079,7 +1408,7 @@ proptest! {
     #[test]
     fn one_more_policy_takes_nothing(company in company(), mut more in rule()) {
         let before = decided(&company.plain_index());
-        more.priority = -1;
+        (more.priority, more.deny) = (-1, false);
         let mut larger = company;
         larger.rules.push(more);
         for (before, after) in before.iter().zip(decided(&larger.plain_index())) {
@@ -1113,7 +1442,7 @@ proptest! {
                     .desired
                     .iter()
                     .filter(|(group, (_, grantors, _))| {
-                        speaks && grantors.contains(&name) && !before.desired.contains_key(*group) && !has(group)
+                        speaks && grantors.contains(&name) && !after.blocked.contains(*group) && !before.desired.contains_key(*group) && !has(group)
                     })
                     .map(|(group, _)| group.clone())
                     .collect();
@@ -1121,10 +1450,14 @@ proptest! {
                 let expected: BTreeSet<String> = records
                     .iter()
                     .filter(|(group, record)| {
-                        let stays = after.desired.contains_key(**group)
-                            || (after.undecided.contains(**group) && **group != "g3")
-                            || record.grantors.iter().any(|one| after.undecided_grantors.contains(one));
-                        speaks && has(group) && record.grantors.contains(&name) && !stays
+                        // The group of the entitlement that points nowhere is another than that of the record.
+                        let stays = |verdict: &Verdict| {
+                            !verdict.denied.contains(**group)
+                                && (verdict.desired.contains_key(**group)
+                                    || (verdict.undecided.contains(**group) && **group != "g3")
+                                    || record.grantors.iter().any(|one| verdict.undecided_grantors.contains(one)))
+                        };
+                        speaks && has(group) && stays(&before) && !stays(&after)
                     })
                     .map(|(group, _)| (*group).to_owned())
                     .collect();
@@ -1143,7 +1476,8 @@ proptest! {
         company in company(),
         troubles in prop::collection::vec(trouble(), 1..6),
     ) {
-        let mut company = company.healthy().settled();
+        // Twice: what was held of an exclusive group bars the rest until it is gone.
+        let mut company = company.healthy().settled().settled();
         let before = decided(&company.plain_index());
         for trouble in &troubles {
             company.suffer(trouble);
@@ -1151,6 +1485,11 @@ proptest! {
         let mut index = company.plain_index();
         for trouble in &troubles {
             if let Trouble::Thing(thing) = trouble {
+                // What is denied or frozen by a name that is gone is not known.
+                let denied = company.rules.iter().any(|rule| rule.deny && rule.gives.iter().any(|(it, _)| it == thing));
+                if denied || company.specials.iter().any(|special| special.thing == *thing) {
+                    continue;
+                }
                 index.remove::<Entitlement>("tenant", THINGS[*thing].0);
             }
         }
@@ -1161,9 +1500,14 @@ proptest! {
                 continue;
             }
             for (key, desired) in &before.desired {
-                let kept = after.undecided.contains_key(key)
+                // What was never begun cannot be lost.
+                let kept = before.blocked.contains_key(key)
+                    || after.undecided.contains_key(key)
                     || desired.grantors.iter().any(|one| after.undecided_grantors.contains_key(one));
+                prop_assert!(!after.denied.contains_key(key), "e{} is denied {:?}: {:?}", who, key, worker);
                 match after.desired.get(key) {
+                    // What was never begun has no parameters that could be kept.
+                    Some(_) if before.blocked.contains_key(key) => {}
                     Some(now) => prop_assert_eq!(&now.parameters.get("limit").map_or("", String::as_str),
                         &desired.parameters.get("limit").map_or("", String::as_str), "e{}: {:?}", who, worker),
                     None => prop_assert!(kept, "e{} loses {:?}: {:?}", who, key, worker),
@@ -1171,7 +1515,8 @@ proptest! {
             }
             for key in after.desired.keys() {
                 let contradicted = before.conflicts.iter().any(|conflict| conflict.key == *key);
-                prop_assert!(before.desired.contains_key(key) || contradicted, "e{} gains {:?}: {:?}", who, key, worker);
+                let waits = after.blocked.contains_key(key);
+                prop_assert!(before.desired.contains_key(key) || contradicted || waits, "e{} gains {:?}: {:?}", who, key, worker);
             }
         }
     }

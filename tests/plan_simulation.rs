@@ -38,6 +38,9 @@ fn run(case: &Case) {
     }
     sim.come_to_rest();
     sim.assert_rest();
+    sim.let_all_end();
+    sim.come_to_rest();
+    sim.assert_rest();
     sim.approve_all();
     sim.come_to_rest();
     sim.assert_rest();

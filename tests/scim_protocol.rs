@@ -304,7 +304,7 @@ async fn the_strongest_match_wins_and_two_alike_are_nobodys() {
         let odd = Odd::server(move |asked| asked.is(&Method::GET, "/Users").then(|| ok(&list(&users)))?).await;
         match (odd.target.find_account(&ada()).await.unwrap(), expected) {
             (Found::One(found), Ok(id)) => assert_eq!(found.id, id),
-            (Found::Several(why), Err(words)) => assert_eq!(why, words),
+            (Found::Several(why) | Found::Foreign(_, why), Err(words)) => assert_eq!(why, words),
             other => panic!("{other:?}"),
         }
     }
@@ -694,6 +694,34 @@ async fn an_update_changes_what_differs_and_takes_nothing_that_is_not_ours() {
             json!([name, email]),
         ]
     );
+}
+
+/// A rehire in a new row takes the old row's account over: our key of another Employee gives way to the new one's, and
+/// nobody else's key does.
+#[tokio::test]
+async fn the_key_of_another_employee_gives_way_where_the_account_was_taken_over() {
+    let mine = ada().external_id;
+    let old = format!("{}/e-old", mine.split('/').next().unwrap());
+    for (key, replaced) in [(old.as_str(), true), ("another-idp-7", false), ("other/e-old", false)] {
+        let current = json!({"id": "7", "userName": "ada@example.com", "externalId": key, "active": false,
+            "emails": [{"value": "ada@example.com", "type": "work"}]});
+        let odd = Odd::server(move |asked| match asked.method {
+            Method::GET if asked.path == "/Users/7" => ok(&current),
+            Method::PATCH => bare(204),
+            _ => None,
+        })
+        .await;
+        odd.target.update_account("7", &ada(), true).await.unwrap();
+        let operations = odd.asked(&Method::PATCH).remove(0).body["Operations"].take();
+        let key = json!({"op": "replace", "path": "externalId", "value": mine});
+        assert_eq!(operations.as_array().unwrap().contains(&key), replaced, "{operations}");
+        assert!(
+            operations
+                .as_array()
+                .unwrap()
+                .contains(&json!({"op": "replace", "path": "active", "value": true}))
+        );
+    }
 }
 
 #[tokio::test]

@@ -105,9 +105,9 @@ fn group_with(id: &str) -> EntitlementSpec {
 
 fn entitlement(group: ScimGroup) -> EntitlementSpec {
     EntitlementSpec {
+        exclusive_group: None,
         target_ref: NameRef::new("scim"),
         description: String::new(),
-        exclusive_group: None,
         scim_group: Some(group),
         role_binding: None,
         cluster_role_binding: None,
@@ -218,7 +218,7 @@ async fn life_of_an_account(stage: &Stage) {
     };
     let found = target.find_account(&other).await.unwrap();
     assert!(
-        matches!(&found, Found::Several(why) if why.contains("belongs to another identity")),
+        matches!(&found, Found::Foreign(_, why) if why.contains("belongs to another identity")),
         "{found:?}"
     );
     stage.proxy.forget();

@@ -153,9 +153,16 @@ pub enum AccountSight {
         /// Whether it carries our correlation key: it is ours, whatever became of the record.
         ours: bool,
     },
+    /// There is one that matches, and carries the correlation key of another.
+    Foreign {
+        /// The target's own id.
+        id: String,
+        /// What was found, for a person.
+        why: String,
+    },
     /// It could not be looked up; it will be tried again.
     Failed(String),
-    /// More than one matches, or one that matches belongs to another Employee: a person must decide.
+    /// More than one matches: a person must decide.
     Ambiguous(String),
 }
 

@@ -286,14 +286,68 @@ pub fn held_by_another<'a>(
 
 /// Another Employee whose account this is.
 pub fn account_of_another<'a>(namespace: &'a Namespace, person: &Person, target: &str, id: &str) -> Option<&'a str> {
-    let same = |other: &AccountRecord| {
-        other.target == target
-            && other.id == id
-            && !matches!(other.state, AccountState::Pending | AccountState::Deleted)
+    let mut others = others_with_account(namespace, person, target, id);
+    others.next().map(|(other, _)| other.name.as_str())
+}
+
+/// The account of another Employee who left, where nothing of it is in use or on its way: the person whom it matches now
+/// may take it over, as after a rehire in a new row. With the name of that Employee.
+pub fn account_left_behind<'a>(
+    namespace: &'a Namespace,
+    person: &Person,
+    target: &str,
+    id: &str,
+    now: Timestamp,
+) -> Option<(&'a str, &'a AccountRecord)> {
+    let is_left = |(other, record): &(&Person, &AccountRecord)| {
+        let mut grants = other.status.entitlements.iter();
+        record.state == AccountState::Deactivated
+            && !grants.any(|grant| grant.target == target && grant.account_id == id && grant.state.may_be_held())
+            && resolve(namespace, other, now).ending == Some(Cause::Termination)
+    };
+    let others: Vec<_> = others_with_account(namespace, person, target, id).collect();
+    if !others.iter().all(is_left) {
+        return None;
+    }
+    others.first().map(|(other, record)| (other.name.as_str(), *record))
+}
+
+/// Another Employee who uses the same account and is to keep it: it is theirs by now.
+pub fn account_used_by_another<'a>(
+    namespace: &'a Namespace,
+    person: &Person,
+    record: &AccountRecord,
+    now: Timestamp,
+) -> Option<&'a str> {
+    let keeps = |other: &Person| {
+        let lost = losses(namespace, other, &resolve(namespace, other, now));
+        let mut lost = lost.into_iter().map(|loss| loss.id);
+        !lost.any(|id| id.target == record.target && id.what == Lost::Account)
+    };
+    let in_use = |state| {
+        matches!(
+            state,
+            AccountState::Activating | AccountState::Active | AccountState::Updating | AccountState::Held
+        )
+    };
+    let mut others = others_with_account(namespace, person, &record.target, &record.id);
+    others
+        .find(|(other, theirs)| in_use(theirs.state) && keeps(other))
+        .map(|(other, _)| other.name.as_str())
+}
+
+fn others_with_account<'a>(
+    namespace: &'a Namespace,
+    person: &Person,
+    target: &str,
+    id: &str,
+) -> impl Iterator<Item = (&'a Person, &'a AccountRecord)> {
+    let there = move |record: &&AccountRecord| {
+        record.target == target
+            && record.id == id
+            && !id.is_empty()
+            && !matches!(record.state, AccountState::Pending | AccountState::Deleted)
     };
     let others = namespace.employees.values().filter(|other| other.name != person.name);
-    others
-        .into_iter()
-        .find(|other| other.status.accounts.iter().any(same))
-        .map(|other| other.name.as_str())
+    others.filter_map(move |other| Some((other.as_ref(), other.status.accounts.iter().find(there)?)))
 }

@@ -79,6 +79,8 @@ pub enum Found<T> {
     None,
     /// Exactly one that matches.
     One(T),
+    /// Exactly one that matches, and carries the correlation key of another; says so, for a person.
+    Foreign(T, String),
     /// Several that match, or one that matches in part; says what, for a person.
     Several(String),
 }

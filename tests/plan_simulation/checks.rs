@@ -9,7 +9,7 @@ use rollcall::api::employee::{
 use rollcall::decide::Person;
 use rollcall::decide::effect::AccountAction;
 
-use crate::company::{Fate, PEOPLE, TARGETS, THINGS};
+use crate::company::{Effect, Fate, PEOPLE, Rule, TARGETS, THINGS};
 use crate::sim::{Sim, name_of, number_of};
 
 /// What a test remembers that the operator may not.
@@ -19,20 +19,70 @@ pub struct Ledger {
     memberships: BTreeMap<(String, String, String), usize>,
     /// Accounts that we made or took over: target and id; and whose they are.
     accounts: BTreeMap<(String, String), usize>,
+    /// Who ever had an exception.
+    pub excepted: BTreeSet<usize>,
     /// The last release of each thing that a person had: person, target, what.
     releases: BTreeMap<(usize, String, String), (Cause, Release, Timestamp)>,
 }
 
 impl Sim {
-    /// Whether a policy gives it, for all that can be told; whether it cannot be told.
-    fn stance(&self, number: usize, thing: usize) -> (bool, bool) {
+    fn acting(&self, number: usize, thing: usize) -> impl Iterator<Item = &Rule> {
         let facts = &self.people[number];
-        let acting = self
-            .rules
+        self.rules
             .iter()
-            .filter(|rule| rule.fate == Fate::Fine && rule.gives[thing] && rule.matches(facts));
-        let limits: BTreeSet<usize> = acting.map(|rule| rule.limit).collect();
-        (limits.len() == 1, limits.len() > 1)
+            .filter(move |rule| rule.gives[thing] && rule.matches(facts))
+    }
+
+    fn is_excepted(&self, number: usize, thing: usize, effect: Effect) -> bool {
+        let mut specials = self.specials.iter().flatten();
+        specials.any(|(special, end)| {
+            (special.person, special.thing, special.effect) == (number, thing, effect) && self.now < *end
+        })
+    }
+
+    /// Whether it stays as it is, by an exception.
+    fn stays(&self, number: usize, thing: usize) -> bool {
+        self.is_excepted(number, thing, Effect::Freeze)
+    }
+
+    fn is_denied(&self, number: usize, thing: usize) -> bool {
+        let mut acting = self.acting(number, thing);
+        !self.stays(number, thing)
+            && (self.is_excepted(number, thing, Effect::Deny)
+                || acting.any(|rule| rule.denies && rule.fate == Fate::Fine))
+    }
+
+    /// Whether it cannot be told if it is denied: nothing new is given.
+    fn may_be_denied(&self, number: usize, thing: usize) -> bool {
+        let mut acting = self.acting(number, thing);
+        acting.any(|rule| rule.denies && rule.fate == Fate::Paused)
+    }
+
+    /// Whether it is given, for all that can be told; whether it cannot be told.
+    fn stance(&self, number: usize, thing: usize) -> (bool, bool) {
+        if self.is_denied(number, thing) || self.stays(number, thing) {
+            return (false, self.stays(number, thing));
+        }
+        let giving = self.acting(number, thing);
+        let giving = giving.filter(|rule| rule.fate == Fate::Fine && !rule.denies);
+        let limits: BTreeSet<usize> = giving.map(|rule| rule.limit).collect();
+        let allowed = self.is_excepted(number, thing, Effect::Allow);
+        (limits.len() == 1 || (limits.is_empty() && allowed), limits.len() > 1)
+    }
+
+    /// The longest that policies leave what they gave to those whom they match no more.
+    fn grace(&self, record: &EntitlementRecord) -> Option<SignedDuration> {
+        let thing = thing_of(record);
+        let policies = record.grantors.iter().filter_map(|grantor| self.policy(grantor));
+        let leaving = policies.filter(|rule| rule.fate == Fate::Fine && !rule.denies && rule.gives[thing]);
+        leaving
+            .filter_map(|rule| rule.grace)
+            .max()
+            .map(SignedDuration::from_hours)
+    }
+
+    fn policy(&self, grantor: &str) -> Option<&Rule> {
+        self.rules.get(grantor.strip_prefix('p')?.parse::<usize>().ok()?)
     }
 
     fn is_frozen(&self, number: usize) -> bool {
@@ -47,14 +97,38 @@ impl Sim {
         facts.left || (facts.absent && phase() == Some(Phase::Terminated))
     }
 
+    /// Whether the record is of a name that the person has no more.
+    fn renamed(&self, record: &EntitlementRecord, number: usize) -> bool {
+        record.target == "cluster" && record.account_id != self.people[number].email(number)
+    }
+
     /// Whether the person may still need what the record speaks of: a loss without exit would be wrong.
     fn is_wanted(&self, person: &Person, record: &EntitlementRecord) -> bool {
         let number = number_of(&person.name);
-        let thing = THINGS.iter().position(|(name, _)| *name == record.remote_id).unwrap();
+        let thing = thing_of(record);
+        if self.is_denied(number, thing) {
+            return false;
+        }
         let (given, contradicted) = self.stance(number, thing);
-        let named_otherwise = record.target == "cluster" && record.account_id != self.people[number].email(number);
-        let unclear = |grantor: &String| self.rules[grantor[1..].parse::<usize>().unwrap()].is_unclear();
+        let named_otherwise = self.renamed(record, number);
+        let unclear = |grantor: &String| self.policy(grantor).is_some_and(Rule::is_unclear);
         contradicted || (given && !named_otherwise) || (!given && record.grantors.iter().any(unclear))
+    }
+
+    /// Whether the record says that it is left for a time which is not over.
+    fn is_left(&self, record: &EntitlementRecord) -> bool {
+        record.scheduled_at.as_ref().is_some_and(|at| at.0 > self.now)
+    }
+
+    /// Semantics 2: a grace begins once, is as long as a policy says, and ends no later for it.
+    fn check_grace(&self, old: Option<&EntitlementRecord>, record: &EntitlementRecord) {
+        let Some(until) = &record.scheduled_at else { return };
+        if let Some(before) = old.and_then(|old| old.scheduled_at.as_ref()) {
+            assert!(until.0 <= before.0, "a grace that is longer than it was: {record:?}");
+        } else {
+            let grace = self.grace(record).map(|grace| self.now + grace);
+            assert_eq!(Some(until.0), grace, "a grace that no policy leaves: {record:?}");
+        }
     }
 
     // ---- At every record -----------------------------------------------------------------------------------------
@@ -74,6 +148,18 @@ impl Sim {
             let old = records.iter().find(exact).or_else(|| records.iter().find(same));
             let lost = |state: GrantState| matches!(state, GrantState::Revoking | GrantState::Revoked);
             let was = old.map_or(GrantState::Revoked, |old| old.state);
+            self.check_grace(old, record);
+            if let Some(old) = old.filter(|old| record.state == GrantState::Revoking && !lost(old.state)) {
+                let there = matches!(old.state, GrantState::Granted | GrantState::Held);
+                let leaves = there && !self.is_denied(number, thing_of(old)) && !self.renamed(old, number);
+                let by_policy = matches!(record.cause, Some(Cause::AttributeChange | Cause::PolicyChange));
+                if leaves && by_policy && self.grace(old).is_some() {
+                    assert!(
+                        old.scheduled_at.is_some() && !self.is_left(old),
+                        "a grace is cut short: {old:?}, then {record:?}"
+                    );
+                }
+            }
             if record.state == GrantState::Revoking && !lost(was) {
                 let why = (record.cause, record.release);
                 self.check_release(
@@ -110,7 +196,9 @@ impl Sim {
                     .iter()
                     .filter(|old| old.target == record.target);
                 let needed = targets.filter(|old| old.state.may_be_held() && old.state != GrantState::Revoking);
-                let needed = needed.into_iter().any(|old| self.is_wanted(before, old));
+                let needed = needed
+                    .into_iter()
+                    .any(|old| self.is_wanted(before, old) || self.is_left(old));
                 self.check_release(before, &record.target, "", (record.cause, record.release), needed);
             }
             if record.state == AccountState::Deleting && old.is_none_or(|old| old.state != AccountState::Deleting) {
@@ -152,7 +240,15 @@ impl Sim {
         let cause = cause.unwrap_or_else(|| panic!("I6: a loss at {target} without a cause"));
         match cause {
             Cause::Termination => assert!(left, "I6: taken for an exit"),
-            Cause::Manual => assert!(facts.deleting, "I6: taken for a deletion"),
+            Cause::Manual => {
+                let excepted = self.ledger.excepted.contains(&number);
+                assert!(facts.deleting || excepted, "I6: taken for what a person asked for");
+                assert!(
+                    facts.deleting || !wanted,
+                    "I8: {} loses {what} at {target} for an exception, and it is given",
+                    person.name
+                );
+            }
             Cause::Absence | Cause::Drift => panic!("I6: nothing here is lost by {cause:?}"),
             Cause::AttributeChange | Cause::PolicyChange => {
                 assert!(!left, "an exit has another cause");
@@ -405,12 +501,12 @@ impl Sim {
                 .iter()
                 .filter(|record| record.remote_id == name);
             let (given, contradicted) = self.stance(number, thing);
-            if given && !contradicted {
+            if given && !contradicted && !self.may_be_denied(number, thing) {
                 self.check_given(&person, name, target, records.clone());
             }
             for record in records {
                 let settled = match record.state {
-                    GrantState::Granted => self.is_wanted(&person, record),
+                    GrantState::Granted => self.is_wanted(&person, record) || self.is_left(record),
                     GrantState::Held => !self.is_wanted(&person, record),
                     GrantState::Pending => given || contradicted,
                     GrantState::Revoked => true,
@@ -478,6 +574,10 @@ impl Sim {
             );
         }
     }
+}
+
+fn thing_of(record: &EntitlementRecord) -> usize {
+    THINGS.iter().position(|(name, _)| *name == record.remote_id).unwrap()
 }
 
 fn is_blocked(person: &Person, target: &str) -> bool {

@@ -6,6 +6,7 @@ use rollcall::api::employee::{EmployeeSpec, GroupPath};
 
 pub const PEOPLE: usize = 4;
 pub const POLICIES: usize = 3;
+pub const EXCEPTIONS: usize = 2;
 pub const TARGETS: [&str; 3] = ["okta", "slack", "cluster"];
 /// Name of each entitlement, which is its group's too, and its target.
 pub const THINGS: [(&str, &str); 4] = [
@@ -42,6 +43,7 @@ impl Facts {
             source: serde_json::from_value(source).unwrap(),
             deletion_policy: rollcall::api::employee::DeletionPolicy::Revoke,
             work_email: Some(self.email(person)),
+            employee_number: Some(number(person)),
             display_name: Some(format!("Person {}", self.title)),
             employment_status: Some(if self.left { "INACTIVE" } else { "ACTIVE" }.to_owned()),
             start_date: Some(STARTS[self.start].to_owned()),
@@ -51,6 +53,11 @@ impl Facts {
             ..EmployeeSpec::default()
         }
     }
+}
+
+/// What a person is called whatever their address is.
+pub fn number(person: usize) -> String {
+    format!("n{person}")
 }
 
 /// How a policy is.
@@ -73,6 +80,28 @@ pub struct Rule {
     /// Which of the things it gives.
     pub gives: [bool; THINGS.len()],
     pub limit: usize,
+    /// It denies them instead.
+    pub denies: bool,
+    /// Hours for which what it gave is left.
+    pub grace: Option<i64>,
+}
+
+/// What an exception does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Allow,
+    Deny,
+    Freeze,
+}
+
+/// An exception for one person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Special {
+    pub person: usize,
+    pub thing: usize,
+    pub effect: Effect,
+    /// For how many hours from when it is made.
+    pub hours: i64,
 }
 
 impl Rule {
@@ -173,6 +202,11 @@ pub enum Op {
         policy: usize,
         rule: Rule,
     },
+    /// Makes an exception, or takes it away.
+    Except {
+        number: usize,
+        special: Option<Special>,
+    },
     Crash,
     Hours(i64),
     Approve {
@@ -221,12 +255,31 @@ fn rule() -> impl Strategy<Value = Rule> {
         prop::option::of(0..2_usize),
         prop::array::uniform4(prop::bool::weighted(0.4)),
         prop_oneof![5 => Just(0_usize), 1 => Just(1)],
+        prop::bool::weighted(0.2),
+        prop::option::weighted(0.3, select(&[24_i64, 72][..])),
     )
-        .prop_map(|(fate, department, gives, limit)| Rule {
+        .prop_map(|(fate, department, gives, limit, denies, grace)| Rule {
             fate,
             department,
             gives,
             limit,
+            denies,
+            grace,
+        })
+}
+
+fn special() -> impl Strategy<Value = Special> {
+    (
+        0..PEOPLE,
+        0..THINGS.len(),
+        select(&[Effect::Allow, Effect::Deny, Effect::Freeze][..]),
+        select(&[2_i64, 26, 100][..]),
+    )
+        .prop_map(|(person, thing, effect, hours)| Special {
+            person,
+            thing,
+            effect,
+            hours,
         })
 }
 
@@ -288,6 +341,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (person(), any::<bool>()).prop_map(|(person, paused)| Op::Pause { person, paused }),
         1 => person().prop_map(|person| Op::Delete { person }),
         3 => (0..POLICIES, rule()).prop_map(|(policy, rule)| Op::Edit { policy, rule }),
+        2 => (0..EXCEPTIONS, prop::option::weighted(0.8, special()))
+            .prop_map(|(number, special)| Op::Except { number, special }),
         2 => Just(Op::Crash),
         1 => select(&[1, 12, 25, 24 * 31][..]).prop_map(Op::Hours),
         2 => (0..TARGETS.len(), seldom()).prop_map(|(target, stale)| Op::Approve { target, stale }),

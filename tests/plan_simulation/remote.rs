@@ -29,6 +29,8 @@ pub struct Remote {
 pub enum Match {
     None,
     One(String),
+    /// It carries another key.
+    Foreign(String),
     Several,
 }
 
@@ -55,6 +57,7 @@ impl Remote {
         match &named[..] {
             [] => Match::None,
             [(id, account)] if account.external.is_none() => Match::One((*id).clone()),
+            [(id, _)] => Match::Foreign((*id).clone()),
             _ => Match::Several,
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::ObjectMeta;
 use rollcall::api::employee::EmployeeStatus;
 use rollcall::api::entitlement::RemoteObject;
 use rollcall::api::{
-    ChangeSet, Employee, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem,
+    AccessException, ChangeSet, Employee, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy,
+    TargetSystem,
 };
 use rollcall::decide::guard::{Judgement, Memory};
 use rollcall::decide::index::Index;
@@ -15,7 +16,9 @@ use rollcall::decide::{Namespace, Person};
 use serde_json::{Value, json};
 
 use crate::checks::Ledger;
-use crate::company::{Case, Facts, Fate, PEOPLE, POLICIES, Rule, Settings, TARGETS, THINGS};
+use crate::company::{
+    Case, EXCEPTIONS, Facts, Fate, PEOPLE, POLICIES, Rule, Settings, Special, TARGETS, THINGS, number as called,
+};
 use crate::desk::Desk;
 use crate::remote::{Account, Remote};
 
@@ -23,6 +26,8 @@ use crate::remote::{Account, Remote};
 pub struct Sim {
     pub rules: [Rule; POLICIES],
     pub people: [Facts; PEOPLE],
+    /// Exceptions, and when each ends.
+    pub specials: [Option<(Special, Timestamp)>; EXCEPTIONS],
     pub settings: [Settings; TARGETS.len()],
     pub index: Index,
     pub now: Timestamp,
@@ -69,6 +74,7 @@ impl Sim {
         let mut sim = Self {
             rules: case.rules,
             people: case.people,
+            specials: [None; EXCEPTIONS],
             settings: case.settings,
             index: Index::default(),
             now: "2026-06-20T12:00:00Z".parse().unwrap(),
@@ -213,7 +219,7 @@ impl Sim {
             Some(department) => json!({"department": {"in": [format!("D{department}")]}}),
             None => json!({"everyone": true}),
         };
-        let parameters = if rule.limit > 0 {
+        let parameters = if rule.limit > 0 && !rule.denies {
             json!({"limit": "1"})
         } else {
             json!({})
@@ -223,7 +229,12 @@ impl Sim {
             .map(|((thing, _), _)| json!({"name": thing, "parameters": parameters}))
             .collect();
         let mode = if rule.fate == Fate::Plan { "Plan" } else { "Enforce" };
-        let spec = json!({"mode": mode, "selector": selector, "entitlements": gives});
+        let mut spec = json!({"mode": mode, "selector": selector, "entitlements": gives});
+        if rule.denies {
+            spec["effect"] = json!("Deny");
+        } else if let Some(hours) = rule.grace {
+            spec["lifecycle"] = json!({"grace": format!("{hours}h")});
+        }
         let mut policy = object("ProvisioningPolicy", &name, version, &spec, &json!({}));
         match rule.fate {
             Fate::Deleting => policy["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"),
@@ -231,6 +242,20 @@ impl Sim {
             _ => {}
         }
         self.index.put(read::<ProvisioningPolicy>(&policy));
+    }
+
+    pub fn put_exception(&mut self, number: usize, special: Option<Special>) {
+        let (name, version) = (format!("x{number}"), self.version());
+        let ends = special.map(|special| (special, self.now + SignedDuration::from_hours(special.hours)));
+        self.specials[number] = ends;
+        let Some((special, end)) = ends else {
+            self.index.remove::<AccessException>("tenant", &name);
+            return;
+        };
+        let spec = json!({"employee": called(special.person), "entitlementRef": {"name": THINGS[special.thing].0},
+            "effect": format!("{:?}", special.effect), "reason": "asked for", "expiresAt": end});
+        let exception = object("AccessException", &name, version, &spec, &Value::Null);
+        self.index.put(read::<AccessException>(&exception));
     }
 
     pub fn put_person(&mut self, number: usize, status: EmployeeStatus) {

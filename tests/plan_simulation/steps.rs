@@ -50,6 +50,10 @@ impl Sim {
                 self.rules[policy] = rule;
                 self.put_policy(policy);
             }
+            Op::Except { number, special } => {
+                self.ledger.excepted.extend(special.map(|special| special.person));
+                self.put_exception(number, special);
+            }
             Op::Crash => {
                 self.desks.clear();
                 self.memory = Memory::default();
@@ -252,6 +256,11 @@ impl Sim {
             }
         }
         panic!("I7: does not come to rest");
+    }
+
+    /// Exceptions and what is left for a time come to their end.
+    pub fn let_all_end(&mut self) {
+        self.now += SignedDuration::from_hours(24 * 5);
     }
 
     pub fn approve_all(&mut self) {

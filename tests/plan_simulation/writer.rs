@@ -102,6 +102,10 @@ impl Sim {
                 };
                 let sight = match (fault, self.remotes[target].find(&external, &user)) {
                     (Fault::No | Fault::After, Match::None) => AccountSight::Absent,
+                    (Fault::No | Fault::After, Match::Foreign(id)) => AccountSight::Foreign {
+                        id,
+                        why: "belongs to another".to_owned(),
+                    },
                     (Fault::No | Fault::After, Match::Several) => AccountSight::Ambiguous("several match".to_owned()),
                     (Fault::No | Fault::After, Match::One(id)) => {
                         let account = &self.remotes[target].accounts[&id];
@@ -114,7 +118,10 @@ impl Sim {
                     _ => AccountSight::Failed("the target does not answer".to_owned()),
                 };
                 let known = self.known(target, &name);
-                known.look_up = matches!(sight, AccountSight::Failed(_) | AccountSight::Ambiguous(_));
+                known.look_up = matches!(
+                    sight,
+                    AccountSight::Failed(_) | AccountSight::Ambiguous(_) | AccountSight::Foreign { .. }
+                );
                 known.sight = sight;
             }
             Task::LookAt(name) => {
@@ -160,7 +167,7 @@ impl Sim {
         let found = |sim: &Self| match sim.remotes[target].find(&external, &user) {
             Match::None => None,
             Match::One(id) => Some(Ok(id)),
-            Match::Several => Some(Err("several match".to_owned())),
+            Match::Several | Match::Foreign(_) => Some(Err("others match".to_owned())),
         };
         if action == AccountAction::Create {
             let known = self.known(target, person);

@@ -186,7 +186,7 @@ fn found(status: &mut EntitlementStatus, resolved: &Resolved, target: &str) -> F
              through it until then."
             ),
         ),
-        Ok(Found::Several(why)) => Fact::no(
+        Ok(Found::Several(why) | Found::Foreign(_, why)) => Fact::no(
             conditions::READY,
             conditions::REMOTE_AMBIGUOUS,
             format!("{why} Nothing is granted or revoked through it until then."),

@@ -109,10 +109,19 @@ impl Writer {
         let ours = |found: Found<Account>| match found {
             Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account)),
             Found::One(account) => {
-                self.saw_another(&facts.external_id, account);
+                let sight = AccountSight::Present {
+                    id: account.id,
+                    active: account.active,
+                    ours: false,
+                };
+                self.saw(&facts.external_id, sight);
                 Some(Err(
                     "has an account of that user name that Rollcall did not make".to_owned()
                 ))
+            }
+            Found::Foreign(account, why) => {
+                self.saw(&facts.external_id, foreign(account, &why));
+                Some(Err(why))
             }
             Found::Several(why) => Some(Err(why)),
             Found::None => None,
@@ -146,18 +155,14 @@ impl Writer {
     }
 
     /// Somebody else's account stands where ours should be: whether it is adopted is for the planner to say.
-    fn saw_another(&self, external_id: &str, account: Account) {
+    fn saw(&self, external_id: &str, sight: AccountSight) {
         let mut state = self.desk.state.lock();
         if let Some(known) = state
             .people
             .values_mut()
             .find(|known| known.facts.external_id == external_id)
         {
-            known.sight = AccountSight::Present {
-                id: account.id,
-                active: account.active,
-                ours: false,
-            };
+            known.sight = sight;
         }
     }
 
@@ -188,6 +193,7 @@ impl Writer {
             let sight = match found {
                 Ok(Found::None) => AccountSight::Absent,
                 Ok(Found::Several(why)) => AccountSight::Ambiguous(why),
+                Ok(Found::Foreign(account, why)) => foreign(account, &why),
                 Ok(Found::One(account)) => AccountSight::Present {
                     ours: account.external_id.as_deref() == Some(&facts.external_id),
                     id: account.id,
@@ -213,8 +219,8 @@ impl Writer {
             };
             known.look_up = match sight {
                 AccountSight::Failed(_) => Some(now + backoff(known.look_up_tries)),
-                // A person may mend it at the target.
-                AccountSight::Ambiguous(_) => Some(now + REFUSED_AGAIN),
+                // A person may mend it at the target, or its owner may leave.
+                AccountSight::Ambiguous(_) | AccountSight::Foreign { .. } => Some(now + REFUSED_AGAIN),
                 _ => None,
             };
             known.sight = sight;
@@ -222,6 +228,13 @@ impl Writer {
             self.context.desks.finished(&self.context, &self.desk.namespace, &name);
         }
         self.halted(halt).map(|()| count)
+    }
+}
+
+fn foreign(account: Account, why: &str) -> AccountSight {
+    AccountSight::Foreign {
+        id: account.id,
+        why: why.to_owned(),
     }
 }
 

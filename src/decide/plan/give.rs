@@ -11,7 +11,7 @@ use crate::api::entitlement::RemoteObject;
 use crate::api::target::{AccountSpec, Adopt};
 use crate::decide::effect::{AccountSight, RemoteKey, attributes_digest, operation_id};
 use crate::decide::guard::{Admission, GainId};
-use crate::decide::losses::{Named, account_name, account_of_another, readable_target};
+use crate::decide::losses::{Named, account_left_behind, account_name, account_of_another, readable_target};
 use crate::decide::record::{forget_loss, leave_for_good, start_over};
 use crate::decide::resolve::Desired;
 
@@ -32,6 +32,13 @@ fn is_gone(record: &AccountRecord) -> bool {
         AccountState::Deactivated => record.id.is_empty(),
         _ => false,
     }
+}
+
+fn belongs_to(other: &str) -> String {
+    format!(
+        "the account that matches belongs to Employee {other}: an account belongs to one person, so tell the two apart by \
+         workEmail or username"
+    )
 }
 
 impl Planner<'_> {
@@ -94,7 +101,11 @@ impl Planner<'_> {
                 }
                 // None could be made since one is there: it is judged as any that is found.
                 AccountState::Failed
-                    if record.id.is_empty() && matches!(self.sight.account(target), AccountSight::Present { .. }) =>
+                    if record.id.is_empty()
+                        && matches!(
+                            self.sight.account(target),
+                            AccountSight::Present { .. } | AccountSight::Foreign { .. }
+                        ) =>
                 {
                     self.accounts.remove(target);
                 }
@@ -140,12 +151,28 @@ impl Planner<'_> {
         }
         let deletion = gone.and_then(|gone| gone.deletion.clone());
         record.deletion = deletion.filter(|deletion| deletion.release == Some(Release::Budget));
+        let seen = match self.sight.account(target) {
+            AccountSight::Foreign { id, .. } | AccountSight::Present { id, ours: false, .. } => Some(id),
+            _ => None,
+        };
+        let left_behind = seen.and_then(|id| account_left_behind(self.namespace, self.person, target, id, self.now));
         match self.sight.account(target) {
+            // A rehire in a new row: the account of the old one, with the key and the attributes of the new.
+            _ if let Some((owner, old)) = left_behind => {
+                record.id.clone_from(&old.id);
+                record.state = AccountState::Activating;
+                record.origin = old.origin;
+                record.reason = format!("was the account of Employee {owner}, who left");
+            }
             AccountSight::Unseen => {
                 self.next.look_up.insert(target.to_owned());
                 return Usable::NotKnown;
             }
             AccountSight::Failed(why) | AccountSight::Ambiguous(why) => return Usable::No(why.clone()),
+            AccountSight::Foreign { id, why } => {
+                let other = account_of_another(self.namespace, self.person, target, id);
+                return Usable::No(other.map_or_else(|| why.clone(), belongs_to));
+            }
             AccountSight::Absent if settings.create => {}
             AccountSight::Absent => {
                 return Usable::No("there is no account, and account.create is false".to_owned());
@@ -170,10 +197,7 @@ impl Planner<'_> {
             }
             AccountSight::Present { id, .. } => {
                 if let Some(other) = account_of_another(self.namespace, self.person, target, id) {
-                    return Usable::No(format!(
-                        "the account that matches belongs to Employee {other}: an account belongs to one person, so tell the \
-                         two apart by workEmail or username"
-                    ));
+                    return Usable::No(belongs_to(other));
                 }
                 record.id.clone_from(id);
                 record.state = AccountState::Active;

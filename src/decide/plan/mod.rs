@@ -12,7 +12,7 @@ use super::deletions::{deletion_at, deletion_id};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Judge, Loss, Lost, Verdict, is_same};
 use super::index::{Namespace, Person};
-use super::losses::{cause, grace, held_by_another, is_unwanted, losses};
+use super::losses::{account_used_by_another, cause, grace, held_by_another, is_unwanted, losses};
 use super::record::{
     absorb_account, absorb_grant, delete_account, keep_account, keep_grant, keep_usable, leave_for, lose_account,
     lose_grant,
@@ -77,6 +77,7 @@ pub fn next(
     }
     let due = losses(namespace, &planner.as_recorded(), resolution);
     planner.lose(&due);
+    planner.leave_accounts_to_who_took_them();
     if resolution.frozen.is_none() && resolution.ending.is_none() {
         planner.keep_what_is_no_longer_lost(&due);
         planner.leave_for_a_grace();
@@ -259,6 +260,24 @@ impl Planner<'_> {
                 .any(|loss| loss.id.target == *target && loss.id.what == Lost::Account);
             if !lost {
                 keep_usable(record);
+            }
+        }
+    }
+
+    /// An account that another Employee took over is not ended any more: it is no longer this person's.
+    fn leave_accounts_to_who_took_them(&mut self) {
+        if self.resolution.frozen.is_some() {
+            return;
+        }
+        for record in self.accounts.values_mut() {
+            let ending = matches!(
+                record.state,
+                AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting
+            );
+            if ending && let Some(other) = account_used_by_another(self.namespace, self.person, record, self.now) {
+                record.state = AccountState::Deleted;
+                record.scheduled_at = None;
+                record.reason = format!("its account is now Employee {other}'s");
             }
         }
     }

@@ -22,6 +22,7 @@ use crate::decide::survey::{judge_all, survey};
 mod giving;
 mod losing;
 mod outcomes;
+mod strength;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()

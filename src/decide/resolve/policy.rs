@@ -117,10 +117,15 @@ impl<'a> Judge<'a> {
             }
             Err(why) => Match::unknown(why.clone()),
         };
+        let paused = policy.annotations().contains_key(PAUSED_ANNOTATION);
+        if self.is_recorded() && (!self.enforced || paused || answer.tri == Tri::Unknown) {
+            let why = "it gave before what it denies now, and cannot be told about or does not act".to_owned();
+            self.leave_undecided(resolution, why);
+        }
         if !self.enforced || answer.tri == Tri::False {
             return;
         }
-        let doubt = if policy.annotations().contains_key(PAUSED_ANNOTATION) {
+        let doubt = if paused {
             Some(format!("paused by the annotation {PAUSED_ANNOTATION}"))
         } else if answer.tri == Tri::Unknown {
             Some(answer.why.unwrap_or_default())

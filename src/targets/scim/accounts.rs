@@ -68,10 +68,11 @@ pub(super) fn choose(records: &[Record], person: &AccountFacts) -> Result<Found<
                 let account = account(one)?;
                 let foreign = account.external_id.as_ref().is_some_and(|id| *id != person.external_id);
                 return Ok(if foreign {
-                    Found::Several(format!(
+                    let why = format!(
                         "account {} has the {by} but belongs to another identity: its externalId is set to something else",
                         account.id
-                    ))
+                    );
+                    Found::Foreign(account, why)
                 } else {
                     Found::One(account)
                 });
@@ -151,7 +152,8 @@ fn work_email(email: &str, primary: bool) -> Value {
 
 /// What is to change in an account, so that it has today's attributes. Nothing where it has them.
 ///
-/// What the HRIS no longer knows stays as it is; an `externalId` that is set stays what it is; and a user name is only
+/// What the HRIS no longer knows stays as it is; an `externalId` that is set stays what it is, unless it is our key of
+/// another Employee of the namespace, whose account this was; and a user name is only
 /// replaced by one of its kind, since an address in the place of a short name would lock the person out.
 pub(super) fn changes(current: &Record, person: &AccountFacts, activate: bool) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -164,7 +166,7 @@ pub(super) fn changes(current: &Record, person: &AccountFacts, activate: bool) -
             changes.push(Change::new("userName", login));
         }
     }
-    if text(current, "externalId").is_none() {
+    if text(current, "externalId").is_none_or(|key| is_key_of_another(&key, &person.external_id)) {
         changes.push(Change::new("externalId", person.external_id.as_str()));
     }
     let empty = Map::new();
@@ -191,6 +193,12 @@ pub(super) fn changes(current: &Record, person: &AccountFacts, activate: bool) -
         changes.push(Change::new("active", true));
     }
     changes
+}
+
+/// Whether `key` is of the same make as `ours`, which is `namespace/name`.
+fn is_key_of_another(key: &str, ours: &str) -> bool {
+    let namespace = |key: &str| key.split_once('/').map(|(namespace, _)| namespace.to_owned());
+    key != ours && namespace(ours).is_some() && namespace(key) == namespace(ours)
 }
 
 /// The account's addresses with `email` in the place of the one for work. The others are not ours, and stay.

@@ -90,7 +90,7 @@ impl ScimTarget {
             Err(Failure::Answered(refusal)) if refusal.duplicate() || matches!(refusal.status.as_u16(), 400 | 422) => {
                 match self.find_user_singly(person).await {
                     // The search before this create missed it: this server heeds a part of a filter only.
-                    Ok(Found::One(_) | Found::Several(_)) => {
+                    Ok(Found::One(_) | Found::Foreign(..) | Found::Several(_)) => {
                         self.learned.learn_single_filters();
                         Err(TargetError::Conflict("such an account exists".to_owned()).into())
                     }

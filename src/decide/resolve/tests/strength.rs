@@ -143,7 +143,7 @@ fn an_unclear_denial_blocks_what_is_new_and_takes_nothing() {
         assert_eq!(outcome(&namespace, &ada(), now()), "blocked", "{case}");
         let resolution = resolve(&namespace, &ada(), now());
         assert!(
-            said(&resolution.unclear_denials, "d") != "",
+            !said(&resolution.unclear_denials, "d").is_empty(),
             "{case}: the policy says so"
         );
         assert!(resolution.undecided_grantors.is_empty(), "{case}: it gave nothing");
