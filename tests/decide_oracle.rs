@@ -1,8 +1,9 @@
 //! Does `resolve` decide what the design says, for any small company?
 //!
 //! An oracle decides the same from a plain model, in another way: a three-valued answer is a pair "can be yes, can be
-//! no", the chain of managers is laid out as a list of rungs first, and dates are compared as text. `now` is at half
-//! past noon UTC, when Berlin, UTC and UTC-12 have the same date; the edges of days have their own tests.
+//! no", the chain of managers is laid out as a list of rungs first, and what the clocks on the walls show, in every zone
+//! that somebody may be in, is a table; dates and times are compared as text. `now` is at half past noon UTC; the edges of
+//! days have their own tests.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 #![expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
@@ -64,6 +65,8 @@ const THINGS: [(&str, Option<&str>, bool); 6] = [
     ("t4", None, false),
     ("t5", Some("g3"), false),
 ];
+/// When an employment ends by the connection `left`.
+const CLOSING: &str = "14:00";
 /// What connections say that INACTIVE means; there is none of the last name.
 const CONNECTIONS: [(&str, &str); 3] = [("on-leave", "OnLeave"), ("left", "Terminated"), ("gone", "")];
 const LOSABLE: [&str; 11] = [
@@ -445,8 +448,14 @@ impl Company {
     fn put_rest(index: &mut Index) {
         let key = json!({"name": "s", "key": "k"});
         for (name, meaning) in &CONNECTIONS[..2] {
+            let termination = if *name == "left" {
+                json!({"defaultTimeZone": "Europe/Berlin", "timeOfDay": CLOSING})
+            } else {
+                let zones = json!([{"country": "de", "timeZone": "Pacific/Auckland"}]);
+                json!({"defaultTimeZone": "Europe/Berlin", "zones": zones})
+            };
             let spec = json!({"merge": {"region": "EU"}, "apiKeySecretRef": key, "accountTokenSecretRef": key,
-                "termination": {"defaultTimeZone": "Europe/Berlin"}, "inactiveMeans": meaning});
+                "termination": termination, "inactiveMeans": meaning});
             put::<HRISConnection>(index, object("HRISConnection", name, &spec, &Value::Null));
         }
         let scim = json!({"baseURL": "https://x", "bearerTokenSecretRef": key});
@@ -589,11 +598,46 @@ impl Verdict {
     }
 }
 
+/// Date and time that a clock shows.
+type Shown = (&'static str, &'static str);
+
 impl Company {
+    /// What the clock on the wall shows, in the first and the last of the zones that the person may be in.
+    fn walls(worker: &Worker) -> [Shown; 2] {
+        let berlin = (TODAY, "14:30");
+        let one = |shown: Shown| [shown, shown];
+        let anywhere = [(TOMORROW, "02:30"), (TODAY, "00:30")];
+        match (worker.connection, worker.country) {
+            (Some(2), _) => anywhere,
+            (_, None) if worker.lost.contains("workLocation") => anywhere,
+            (None, None) => one((TODAY, "12:30")),
+            (Some(0), Some("DE")) => one((TOMORROW, "00:30")),
+            // From New York to Honolulu.
+            (_, Some("US")) => [(TODAY, "08:30"), (TODAY, "02:30")],
+            _ => one(berlin),
+        }
+    }
+
     fn phase(worker: &Worker) -> Phase {
         let (start, end) = (real(worker.start), real(worker.end));
-        let end = end.filter(|end| *end != "9999-12-31" && start.is_none_or(|start| *end >= start));
-        let over = end.is_some_and(|end| end < TODAY);
+        let end = end.filter(|end| *end != "9999-12-31");
+        let walls = Self::walls(worker);
+        // One who has left stays so, and one at work too, wherever that may be; others wait until it is so everywhere.
+        let anywhere_or_everywhere = |any: bool, test: &dyn Fn(&Shown) -> bool| {
+            if any {
+                walls.iter().any(test)
+            } else {
+                walls.iter().all(test)
+            }
+        };
+        let last_of_former = end.filter(|end| start.is_some_and(|start| *end < start));
+        let end = end.filter(|_| last_of_former.is_none());
+        let over = end.is_some_and(|end| {
+            let closes = worker.connection == Some(1);
+            anywhere_or_everywhere(worker.last == Some(Phase::Terminated), &|(date, time)| {
+                end < *date || (closes && end == *date && *time >= CLOSING)
+            })
+        });
         let start_lost = worker.start.is_none() && worker.lost.contains("startDate");
         let status = worker.status.map(|status| status.trim().to_uppercase());
         let meaning = worker
@@ -620,16 +664,21 @@ impl Company {
         if word.is_empty() || over {
             return stays;
         }
-        // Where days begin is not known without the connection, and somewhere on earth it is tomorrow already.
-        let begun = meaning.is_empty() && [Phase::Active, Phase::OnLeave, Phase::Leaving].contains(&stays);
-        let day = if begun { TOMORROW } else { TODAY };
+        let at_work = [Phase::Active, Phase::OnLeave, Phase::Leaving].contains(&stays);
+        let begun = start.is_none_or(|start| anywhere_or_everywhere(at_work, &|(date, _)| start <= *date));
+        // A contract in the same row that is not over yet, and whether the new employment follows on its heels.
+        let contract = last_of_former.filter(|end| !begun && at_work && walls.iter().any(|(date, _)| end >= date));
+        let follows = contract == Some(TODAY) && start == Some(TOMORROW);
         let to_come =
-            start.is_some_and(|start| start > day) || (start_lost && stays == Phase::PreHire && worker.last.is_some());
+            (!begun && contract.is_none()) || (start_lost && stays == Phase::PreHire && worker.last.is_some());
         if word == "Pending" || to_come {
             return Phase::PreHire;
         }
         if word == "OnLeave" {
             return Phase::OnLeave;
+        }
+        if contract.is_some() && !follows {
+            return Phase::Leaving;
         }
         let end_lost = worker.end.is_none() && worker.lost.contains("terminationDate");
         if end.is_some() || (end_lost && stays == Phase::Leaving) {
@@ -744,10 +793,8 @@ impl Company {
                         let days = day_number(today) - day_number(start);
                         least.is_none_or(|least| days >= least) && most.is_none_or(|most| days < most)
                     };
-                    // Without the connection it may be tomorrow already.
-                    let here = within(TODAY);
-                    let everywhere = worker.connection != Some(2) || within(TOMORROW) == here;
-                    if everywhere { sure(here) } else { EITHER }
+                    let [first, last] = Self::walls(worker).map(|(date, _)| within(date));
+                    if first == last { sure(first) } else { EITHER }
                 }
             },
             Key::Called(names) => {
