@@ -1,8 +1,9 @@
 //! Does `resolve` decide what the design says, for any small company?
 //!
 //! An oracle decides the same from a plain model, in another way: a three-valued answer is a pair "can be yes, can be
-//! no", the chain of managers is laid out as a list of rungs first, and dates are compared as text. `now` is at half
-//! past noon UTC, when Berlin, UTC and UTC-12 have the same date; the edges of days have their own tests.
+//! no", the chain of managers is laid out as a list of rungs first, and what the clocks on the walls show, in every zone
+//! that somebody may be in, is a table; dates and times are compared as text. `now` is at half past noon UTC; the edges of
+//! days have their own tests.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 #![expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
@@ -70,6 +71,8 @@ const THINGS: [(&str, Option<&str>, bool); 6] = [
 const DUTY: [&str; 2] = ["t0", "t2"];
 /// The entitlement that records name, by group.
 const NAMES: [(&str, &str); 4] = [("g0", "t0"), ("g1", "t2"), ("g2", "t3"), ("g3", "t5")];
+/// When an employment ends by the connection `left`.
+const CLOSING: &str = "14:00";
 /// What connections say that INACTIVE means; there is none of the last name.
 const CONNECTIONS: [(&str, &str); 3] = [("on-leave", "OnLeave"), ("left", "Terminated"), ("gone", "")];
 const LOSABLE: [&str; 11] = [
@@ -542,8 +545,14 @@ impl Company {
     fn put_rest(index: &mut Index) {
         let key = json!({"name": "s", "key": "k"});
         for (name, meaning) in &CONNECTIONS[..2] {
+            let termination = if *name == "left" {
+                json!({"defaultTimeZone": "Europe/Berlin", "timeOfDay": CLOSING})
+            } else {
+                let zones = json!([{"country": "de", "timeZone": "Pacific/Auckland"}]);
+                json!({"defaultTimeZone": "Europe/Berlin", "zones": zones})
+            };
             let spec = json!({"merge": {"region": "EU"}, "apiKeySecretRef": key, "accountTokenSecretRef": key,
-                "termination": {"defaultTimeZone": "Europe/Berlin"}, "inactiveMeans": meaning});
+                "termination": termination, "inactiveMeans": meaning});
             put::<HRISConnection>(index, object("HRISConnection", name, &spec, &Value::Null));
         }
         let scim = json!({"baseURL": "https://x", "bearerTokenSecretRef": key});
@@ -714,10 +723,26 @@ impl Worker {
         }
     }
 
+    /// The last day, where it is of this employment.
+    fn last_day(&self) -> Option<&'static str> {
+        let (start, end) = (real(self.start), real(self.end));
+        end.filter(|end| *end != "9999-12-31" && start.is_none_or(|start| *end >= start))
+    }
+
+    /// Whether the last day is over. One who has left stays so, wherever that may be; others wait until it is so
+    /// everywhere.
     fn is_over(&self) -> bool {
-        let start = real(self.start);
-        let end = real(self.end).filter(|end| *end != "9999-12-31" && start.is_none_or(|start| *end >= start));
-        end.is_some_and(|end| end < TODAY)
+        let walls = Company::walls(self);
+        let over = |(date, time): &Shown| {
+            let closes = self.connection == Some(1);
+            self.last_day()
+                .is_some_and(|end| end < *date || (closes && end == *date && *time >= CLOSING))
+        };
+        if self.last == Some(Phase::Terminated) {
+            walls.iter().any(over)
+        } else {
+            walls.iter().all(over)
+        }
     }
 
     fn start_lost(&self) -> bool {
@@ -731,31 +756,66 @@ impl Worker {
         if unreadable || self.word().is_empty() || waits {
             return EITHER;
         }
-        let hours = f64::from(hours);
         match self.start {
             None if self.start_lost() => EITHER,
             None => NO,
             Some(start) if start > TOMORROW => NO,
             Some(start) if start < TOMORROW => YES,
-            Some(_) => match self.connection {
-                // Tomorrow begins in UTC, and in Berlin.
-                None => sure(hours >= 11.5),
-                Some(0 | 1) => sure(hours >= 9.5),
-                // It has begun somewhere on earth.
-                _ if hours >= 23.5 => YES,
-                _ => EITHER,
-            },
+            Some(_) => {
+                // Minutes until tomorrow begins, where it does so first and last.
+                let left = Company::walls(self).map(|(date, time)| {
+                    let (hour, minute) = time.split_once(':').unwrap();
+                    let shown = hour.parse::<i32>().unwrap() * 60 + minute.parse::<i32>().unwrap();
+                    if date == TOMORROW { -shown } else { 24 * 60 - shown }
+                });
+                if left.iter().all(|left| hours * 60 >= *left) {
+                    YES
+                } else if left.iter().any(|left| hours * 60 >= *left) {
+                    EITHER
+                } else {
+                    NO
+                }
+            }
         }
     }
 }
 
+/// Date and time that a clock shows.
+type Shown = (&'static str, &'static str);
+
 impl Company {
+    /// What the clock on the wall shows, in the first and the last of the zones that the person may be in.
+    fn walls(worker: &Worker) -> [Shown; 2] {
+        let berlin = (TODAY, "14:30");
+        let one = |shown: Shown| [shown, shown];
+        let anywhere = [(TOMORROW, "02:30"), (TODAY, "00:30")];
+        match (worker.connection, worker.country) {
+            (Some(2), _) => anywhere,
+            (_, None) if worker.lost.contains("workLocation") => anywhere,
+            (None, None) => one((TODAY, "12:30")),
+            (Some(0), Some("DE")) => one((TOMORROW, "00:30")),
+            // From New York to Honolulu.
+            (_, Some("US")) => [(TODAY, "08:30"), (TODAY, "02:30")],
+            _ => one(berlin),
+        }
+    }
+
     fn phase(worker: &Worker) -> Phase {
         let (start, end) = (real(worker.start), real(worker.end));
-        let end = end.filter(|end| *end != "9999-12-31" && start.is_none_or(|start| *end >= start));
+        let walls = Self::walls(worker);
+        // One who has left stays so, and one at work too, wherever that may be; others wait until it is so everywhere.
+        let anywhere_or_everywhere = |any: bool, test: &dyn Fn(&Shown) -> bool| {
+            if any {
+                walls.iter().any(test)
+            } else {
+                walls.iter().all(test)
+            }
+        };
+        let last_of_former = end.filter(|end| *end != "9999-12-31" && start.is_some_and(|start| *end < start));
+        let end = worker.last_day();
         let over = worker.is_over();
         let start_lost = worker.start_lost();
-        let (meaning, word) = (worker.meaning(), worker.word());
+        let word = worker.word();
         let stays = worker.last.unwrap_or(Phase::PreHire);
         if worker.listed == "Deleted" || word == "Terminated" || (over && !start_lost) {
             return Phase::Terminated;
@@ -770,16 +830,21 @@ impl Company {
         if word.is_empty() || over {
             return stays;
         }
-        // Where days begin is not known without the connection, and somewhere on earth it is tomorrow already.
-        let begun = meaning.is_empty() && [Phase::Active, Phase::OnLeave, Phase::Leaving].contains(&stays);
-        let day = if begun { TOMORROW } else { TODAY };
+        let at_work = [Phase::Active, Phase::OnLeave, Phase::Leaving].contains(&stays);
+        let begun = start.is_none_or(|start| anywhere_or_everywhere(at_work, &|(date, _)| start <= *date));
+        // A contract in the same row that is not over yet, and whether the new employment follows on its heels.
+        let contract = last_of_former.filter(|end| !begun && at_work && walls.iter().any(|(date, _)| end >= date));
+        let follows = contract == Some(TODAY) && start == Some(TOMORROW);
         let to_come =
-            start.is_some_and(|start| start > day) || (start_lost && stays == Phase::PreHire && worker.last.is_some());
+            (!begun && contract.is_none()) || (start_lost && stays == Phase::PreHire && worker.last.is_some());
         if word == "Pending" || to_come {
             return Phase::PreHire;
         }
         if word == "OnLeave" {
             return Phase::OnLeave;
+        }
+        if contract.is_some() && !follows {
+            return Phase::Leaving;
         }
         let end_lost = worker.end.is_none() && worker.lost.contains("terminationDate");
         if end.is_some() || (end_lost && stays == Phase::Leaving) {
@@ -894,10 +959,8 @@ impl Company {
                         let days = day_number(today) - day_number(start);
                         least.is_none_or(|least| days >= least) && most.is_none_or(|most| days < most)
                     };
-                    // Without the connection it may be tomorrow already.
-                    let here = within(TODAY);
-                    let everywhere = worker.connection != Some(2) || within(TOMORROW) == here;
-                    if everywhere { sure(here) } else { EITHER }
+                    let [first, last] = Self::walls(worker).map(|(date, _)| within(date));
+                    if first == last { sure(first) } else { EITHER }
                 }
             },
             Key::Called(names) => {

@@ -142,7 +142,7 @@ pub enum CustomFieldType {
     Integer,
     /// True or false.
     Boolean,
-    /// A calendar date; a time other than midnight is read in UTC.
+    /// A calendar date; of a date with a time, the date as it is written.
     Date,
 }
 

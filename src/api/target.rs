@@ -292,7 +292,7 @@ pub struct TargetSystemStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reachable`, `ChangesHeld`.
+    /// `Ready`, `Reachable`, `ChangesHeld`, `ClockTrusted`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,

@@ -370,9 +370,10 @@ mod tests {
     #[test]
     fn nobody_goes_back_before_what_is_on_record() {
         let status = |time: i64| -> EmployeeStatus {
-            let records = serde_json::json!({"entitlements": [{"entitlement": "e", "target": "t", "state": "Revoked",
-                "remote": {"kind": "Group", "id": "g"}, "operationId": "o", "releasedAt": at(time).to_string()}]});
-            serde_json::from_value(records).unwrap()
+            let condition = Fact::yes(conditions::ZONE_UNKNOWN, conditions::GUESSED, "");
+            let mut status = EmployeeStatus::default();
+            conditions::set(&mut status.conditions, &condition, None, at(time));
+            status
         };
         let mut bench = Bench::new();
         bench.hear(0, 86_400, 0);

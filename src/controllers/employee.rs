@@ -107,6 +107,8 @@ pub async fn reconcile(
         recorder::remove_finalizer(&context, &namespace, &acknowledged).await?;
         return Ok(Action::await_change());
     }
+    // By the clock as it is now: recording took its time.
+    let now = context.clock.now_for(&acknowledged.status);
     Ok(timer(&acknowledged.status, now))
 }
 
@@ -199,7 +201,8 @@ fn takes_away(old: &EmployeeStatus, new: &EmployeeStatus) -> bool {
     losing(new) > losing(old)
 }
 
-/// Wakes when time alone changes something.
+/// Wakes when time alone changes something. A timer runs by the monotonic clock: who is woken before the instant has come
+/// is given another for the rest, and when the clock is set or can be trusted again, everybody is woken.
 fn timer(status: &EmployeeStatus, now: Timestamp) -> Action {
     let Some(transition) = &status.next_transition else {
         return Action::await_change();
@@ -219,5 +222,32 @@ impl Context {
             since.remove(&key);
             Duration::ZERO
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use super::*;
+
+    fn timer_at(now: &str) -> Action {
+        let next = serde_json::json!({"nextTransition": {"at": "2026-06-30T22:00:00Z", "what": "phase Terminated"}});
+        timer(&serde_json::from_value(next).unwrap(), now.parse().unwrap())
+    }
+
+    /// Semantics 2: one timer wakes when the next transition is due, and never before.
+    #[test]
+    fn the_timer_runs_until_the_next_transition() {
+        let moment = Duration::from_millis(100);
+        let until = |duration| Action::requeue(duration + moment);
+        assert_eq!(timer_at("2026-06-30T21:59:59Z"), until(Duration::from_secs(1)));
+        assert_eq!(timer_at("2026-06-30T21:59:59.9995Z"), until(Duration::from_micros(500)));
+        assert_eq!(timer_at("2026-06-30T09:00:00Z"), until(Duration::from_hours(13)));
+        // Further off than timers run: woken once a day, nothing is due, and the rest is waited for.
+        assert_eq!(timer_at("2026-05-30T22:00:00Z"), until(LONGEST_TIMER));
+        assert_eq!(timer_at("2026-06-30T22:00:00Z"), until(Duration::ZERO));
+        assert_eq!(timer_at("2026-07-01T22:00:00Z"), until(Duration::ZERO));
+        let nothing = EmployeeStatus::default();
+        assert_eq!(timer(&nothing, Timestamp::UNIX_EPOCH), Action::await_change());
     }
 }

@@ -114,7 +114,8 @@ fn typed(value: &Value, type_: CustomFieldType) -> Option<String> {
             let text = text.to_ascii_lowercase();
             matches!(text.as_str(), "true" | "false").then_some(text)
         }
-        CustomFieldType::Date => dates(value.as_str(), &Zone::utc()).map(|(date, _)| date.to_string()),
+        // As it is written: nobody says which zone a date of one's own is to be read in.
+        CustomFieldType::Date => dates(text.get(..10), &Zone::utc()).map(|(date, _)| date.to_string()),
     }
 }
 

@@ -31,7 +31,7 @@ pub struct EmployeeStatus {
     /// The next instant at which time alone changes something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<NextTransition>,
-    /// `StatusUnknown`, `Conflict`.
+    /// `StatusUnknown`, `ZoneUnknown`, `Conflict`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,

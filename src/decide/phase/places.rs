@@ -270,6 +270,7 @@ impl World {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 mod tests {
     use std::collections::BTreeSet;
 
