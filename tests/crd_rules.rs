@@ -218,6 +218,11 @@ async fn employees() {
                     "must have at most 16 items",
                 ),
                 (
+                    "a custom field with a hyphen",
+                    "{workEmail: a@b.c, customFields: {cost-center: CC-1}}",
+                    "a custom field's name starts with a letter and goes on with letters, digits and _, 63 characters",
+                ),
+                (
                     "too long a name",
                     &format!("{{workEmail: a@b.c, displayName: {}}}", "x".repeat(257)),
                     "may not be more than 256",
@@ -237,6 +242,17 @@ async fn employees() {
                     "{workEmail: a@b.c, startDate: '2026-05-01', terminationDate: '2026-04-30'}",
                 ),
                 ("a number only", "{employeeNumber: '7'}"),
+                (
+                    "a custom field",
+                    "{employeeNumber: '7', customFields: {costCenter: CC-1}}",
+                ),
+                (
+                    "a custom field as long as they get",
+                    &format!(
+                        "{{employeeNumber: '7', customFields: {{costCenter: {}}}}}",
+                        "é".repeat(256)
+                    ),
+                ),
                 ("a user name only", "{username: ada}"),
                 (
                     "nulls, which are dropped",
@@ -374,6 +390,21 @@ async fn policies() {
         ("zero", "{tenure: {lessThan: 0d}}", duration),
         ("millennia", "{tenure: {atLeast: 9999999d}}", duration),
         (
+            "a custom field with a blank value",
+            "{customFields: [{name: costCenter, in: [CC-1, ' ']}]}",
+            blank,
+        ),
+        (
+            "a custom field with a hyphen",
+            "{company: [Acme], not: [{customFields: [{name: cost-center, in: [CC-1]}]}]}",
+            "a custom field's name starts with a letter and goes on with letters, digits and _: rename it",
+        ),
+        (
+            "a custom field without values",
+            "{customFields: [{name: costCenter, in: []}]}",
+            "should have at least 1 items",
+        ),
+        (
             "nobody's tenure",
             "{tenure: {atLeast: 30d, lessThan: 720h}}",
             "atLeast must be shorter than lessThan, or nobody matches",
@@ -406,6 +437,10 @@ async fn policies() {
                 ("too high a priority", "{mode: Plan, priority: 1000001, selector: {everyone: true}, entitlements: [{name: one}]}", "should be less than or equal to 1"),
                 ("a phase in which nothing is given", "{mode: Plan, lifecycle: {phases: [Terminated]}, selector: {everyone: true}, entitlements: [{name: one}]}", "supported values: \"Active\", \"OnLeave\", \"Leaving\""),
                 ("no phase", "{mode: Plan, lifecycle: {phases: []}, selector: {everyone: true}, entitlements: [{name: one}]}", "should have at least 1 items"),
+                ("early, but not for those at work", "{mode: Plan, lifecycle: {startBefore: 7d, phases: [OnLeave]}, selector: {everyone: true}, entitlements: [{name: one}]}", "add Active to phases, or remove startBefore"),
+                ("a denial with a grace", "{mode: Plan, effect: Deny, lifecycle: {grace: 7d}, selector: {everyone: true}, entitlements: [{name: one}]}", "remove lifecycle.grace"),
+                ("a denial that starts early", "{mode: Plan, effect: Deny, lifecycle: {startBefore: 7d}, selector: {everyone: true}, entitlements: [{name: one}]}", "remove lifecycle.startBefore"),
+                ("a denial with parameters", "{mode: Plan, effect: Deny, selector: {everyone: true}, entitlements: [{name: one, parameters: {limit: '5'}}]}", "remove them from entitlements"),
                 ("a phase twice", "{mode: Plan, lifecycle: {phases: [Active, Active]}, selector: {everyone: true}, entitlements: [{name: one}]}", "Duplicate value"),
             ],
         )
@@ -424,10 +459,22 @@ async fn policies() {
          jobTitle: ['*Engineer*', 'VP ?*', 'Engineer (II)'], manager: {under: ['7', grace@acme.example], depth: 2}, \
          workLocation: {name: [HQ], country: [DE], state: [BE], city: [Berlin]}, homeLocation: {country: [DE]}, \
          employmentType: [FULL_TIME], employmentStatus: [ACTIVE], company: [Acme], \
+         customFields: [{name: costCenter, in: [CC-1]}, {name: grade, in: ['7', '8']}], \
          tenure: {atLeast: 90d, lessThan: 3650d}, employees: [ada@acme.example], \
          anyOf: [{department: {in: [X]}}, {tenure: {lessThan: 36h}}], not: [{employees: ['8']}]}",
     );
-    judge.takes("ProvisioningPolicy", &[("every key at once", &all)]).await;
+    let early = "{mode: Enforce, lifecycle: {startBefore: 7d, grace: 30d}, selector: {everyone: true}, entitlements: [{name: one, parameters: {limit: '5'}}]}";
+    let on_leave = "{mode: Enforce, effect: Deny, lifecycle: {phases: [OnLeave]}, selector: {everyone: true}, entitlements: [{name: one}]}";
+    judge
+        .takes(
+            "ProvisioningPolicy",
+            &[
+                ("every key at once", all.as_str()),
+                ("early and with a grace", early),
+                ("a denial during leave", on_leave),
+            ],
+        )
+        .await;
 }
 
 #[tokio::test]
@@ -730,6 +777,73 @@ async fn connections() {
     let type_ = "a group type is either a department or a business unit: remove it from";
     let blank = "has a blank entry: write what it is to match, or remove it";
     let duration = "must be a whole number and one unit (s, m, h or d)";
+    let custom = |field: &str| with(&format!(", customFields: [{field}]"));
+    let pointer = |pointer: &str| {
+        custom(&format!(
+            "{{name: x, remoteData: {{path: /people, pointer: '{pointer}'}}}}"
+        ))
+    };
+    let one_source = "set exactly one of fieldMapping and remoteData";
+    let name = "a custom field's name starts with a letter and goes on with letters, digits and _: rename it";
+    let no_pointer = "must be a JSON Pointer, such as /customFields/costCenter: start with /";
+    judge
+        .refuses(
+            "HRISConnection",
+            &[
+                ("a custom field from nowhere", &custom("{name: x}"), one_source),
+                (
+                    "a custom field from two places",
+                    &custom("{name: x, fieldMapping: x, remoteData: {path: /people, pointer: /x}}"),
+                    one_source,
+                ),
+                (
+                    "a custom field with a hyphen",
+                    &custom("{name: cost-center, fieldMapping: x}"),
+                    name,
+                ),
+                (
+                    "a custom field that starts with a digit",
+                    &custom("{name: 1st, fieldMapping: x}"),
+                    name,
+                ),
+                (
+                    "a custom field without a name",
+                    &custom("{name: '', fieldMapping: x}"),
+                    "should be at least 1 chars long",
+                ),
+                (
+                    "a custom field twice",
+                    &custom("{name: x, fieldMapping: x}, {name: x, fieldMapping: y}"),
+                    "Duplicate value",
+                ),
+                (
+                    "a custom field of an unknown type",
+                    &custom("{name: x, type: Text, fieldMapping: x}"),
+                    "supported values: \"String\", \"Integer\", \"Boolean\", \"Date\"",
+                ),
+                (
+                    "a pointer to everything",
+                    &pointer(""),
+                    "should be at least 1 chars long",
+                ),
+                ("a pointer from nowhere", &pointer("costCenter"), no_pointer),
+                ("a pointer with an odd escape", &pointer("/cost~2center"), no_pointer),
+            ],
+        )
+        .await;
+    judge
+        .takes(
+            "HRISConnection",
+            &[
+                (
+                    "a custom field from a mapping",
+                    &custom("{name: cost_Center1, fieldMapping: Cost centre}"),
+                ),
+                ("an escaped pointer", &pointer("/a~1b/~0/0")),
+                ("a name that is empty in the pointer", &pointer("/a/")),
+            ],
+        )
+        .await;
     judge
         .refuses(
             "HRISConnection",
@@ -952,7 +1066,10 @@ async fn defaults_can_be_seen() {
     )
     .await;
     assert_eq!(target["resync"], "10m");
-    assert_eq!(target["guard"], json!({"window": "24h", "maxPeople": 10, "maxPercent": 10}));
+    assert_eq!(
+        target["guard"],
+        json!({"window": "24h", "maxPeople": 10, "maxPercent": 10})
+    );
     assert_eq!(target["rateLimit"], json!({"requestsPerMinute": 600}));
     assert_eq!(
         target["account"],

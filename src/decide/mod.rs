@@ -5,8 +5,10 @@
 //!   └──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
 //! ```
 
+pub mod custom_field;
 pub mod deletions;
 pub mod effect;
+pub mod facts;
 pub mod gains;
 pub mod guard;
 pub mod index;

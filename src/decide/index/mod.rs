@@ -4,6 +4,7 @@
 //! to be old; the watch's later copy of the same version changes nothing.
 
 mod kinds;
+mod policies;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 pub use self::kinds::Indexed;
-use super::selector::Compiled;
+pub use self::policies::{CompiledSelector, Policies};
+pub use super::facts::identifier;
+use super::facts::{Facts, Folded, Pool};
 use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
 use crate::api::{
     AccessException, ChangeSet, EMPLOYEE_FINALIZER, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy,
@@ -58,7 +61,7 @@ pub struct Namespace {
     /// People by object name.
     pub employees: BTreeMap<String, Arc<Person>>,
     /// Policies by object name.
-    pub policies: BTreeMap<String, Entry<ProvisioningPolicy>>,
+    pub policies: Policies,
     /// Entitlements by object name.
     pub entitlements: BTreeMap<String, Entry<Entitlement>>,
     /// Targets by object name.
@@ -71,14 +74,13 @@ pub struct Namespace {
     pub connections: BTreeMap<String, Entry<HRISConnection>>,
     /// Employees that cannot be decoded: name to why. Nothing is decided about them, and nothing revoked.
     pub broken_employees: BTreeMap<String, String>,
-    by_identifier: HashMap<String, BTreeSet<String>>,
-    /// Selectors by policy name, with the very policy that each was compiled from.
-    selectors: HashMap<String, (Arc<ProvisioningPolicy>, CompiledSelector)>,
+    /// Names of people, in order; nearly always one.
+    by_identifier: HashMap<Arc<str>, Vec<String>>,
+    /// Names of exceptions by whom they are for.
+    exceptions_by_identifier: HashMap<String, BTreeSet<String>>,
     reports: HashMap<String, BTreeSet<String>>,
+    pool: Pool,
 }
-
-/// A policy's selector, or a sentence that says what is wrong with it.
-pub type CompiledSelector = Arc<Result<Compiled, String>>;
 
 /// An object as it can be read, or why it cannot.
 #[derive(Clone, Debug)]
@@ -125,6 +127,8 @@ pub struct Person {
     pub spec: EmployeeSpec,
     /// The record.
     pub status: EmployeeStatus,
+    /// See [`Person::facts`].
+    pub folded: Folded,
 }
 
 impl From<Employee> for Person {
@@ -139,6 +143,7 @@ impl From<Employee> for Person {
             paused: employee.annotations().contains_key(PAUSED_ANNOTATION),
             spec: employee.spec,
             status: employee.status.unwrap_or_default(),
+            folded: Folded::default(),
         }
     }
 }
@@ -149,29 +154,91 @@ impl Person {
         self.finalizers.iter().any(|finalizer| finalizer == EMPLOYEE_FINALIZER)
     }
 
+    /// The facts in the form in which policies compare them. They are made once: to change `spec`, change a copy.
+    pub fn facts(&self) -> &Facts {
+        self.folded.get(&self.spec)
+    }
+
     /// What policies may call this person by: work email and employee number, in the form of [`identifier`].
-    pub fn identifiers(&self) -> impl Iterator<Item = String> + '_ {
-        self.spec
-            .work_email
-            .iter()
-            .chain(&self.spec.employee_number)
-            .map(|text| identifier(text))
+    pub fn identifiers(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.facts().identifiers.iter()
     }
 }
 
-/// The form in which emails and employee numbers are compared.
-pub fn identifier(text: &str) -> String {
-    text.trim().to_lowercase()
+fn remove_from(map: &mut HashMap<String, BTreeSet<String>>, key: &str, name: &str) {
+    if let Some(names) = map.get_mut(key) {
+        names.remove(name);
+        if names.is_empty() {
+            map.remove(key);
+        }
+    }
 }
 
 impl Namespace {
     /// The people whom a policy or an exception calls `text`: by work email or employee number, without regard to case.
     pub fn people_called(&self, text: &str) -> impl Iterator<Item = &Arc<Person>> {
         self.by_identifier
-            .get(&identifier(text))
+            .get(identifier(text).as_str())
             .into_iter()
             .flatten()
             .filter_map(|name| self.employees.get(name))
+    }
+
+    /// The exceptions that can be read and call `person` by one of their names, whether they are in force or not.
+    pub fn exceptions_about(&self, person: &Person) -> impl Iterator<Item = (&String, &Arc<AccessException>)> {
+        let identifiers = (!self.exceptions_by_identifier.is_empty()).then(|| person.identifiers());
+        let names: BTreeSet<&String> = identifiers
+            .into_iter()
+            .flatten()
+            .filter_map(|identifier| self.exceptions_by_identifier.get(&**identifier))
+            .flatten()
+            .collect();
+        names
+            .into_iter()
+            .filter_map(|name| Some((name, self.exceptions.get(name)?.readable()?)))
+    }
+
+    fn remember_exception(&mut self, exception: &Arc<AccessException>) {
+        let name = exception.name_any();
+        self.forget_exception(&name);
+        let names = self
+            .exceptions_by_identifier
+            .entry(identifier(&exception.spec.employee));
+        names.or_default().insert(name);
+    }
+
+    /// Takes an exception off the person that it was for; before it is replaced or taken out.
+    fn forget_exception(&mut self, name: &str) {
+        if let Some(old) = self.exceptions.get(name).and_then(Entry::readable) {
+            let called = identifier(&old.spec.employee);
+            remove_from(&mut self.exceptions_by_identifier, &called, name);
+        }
+    }
+
+    /// Whom an exception is for: nobody where there is none, perhaps anybody where it cannot be read or where nobody is
+    /// called so, who may have lost the name.
+    fn whom_exception_concerns(&self, name: &str) -> Option<Vec<String>> {
+        match self.exceptions.get(name) {
+            None => Some(Vec::new()),
+            Some(Entry::Broken { .. }) => None,
+            Some(Entry::Readable(exception)) => {
+                let people: Vec<String> = self.names_called(&exception.spec.employee).collect();
+                (!people.is_empty()).then_some(people)
+            }
+        }
+    }
+
+    /// Who has a name that an exception calls `name` by: where one of them comes or goes, it may be for the other.
+    fn who_shares_an_exception(&self, name: &str) -> Vec<String> {
+        let person = self.employees.get(name);
+        let exceptions = person.into_iter().flat_map(|person| self.exceptions_about(person));
+        exceptions
+            .flat_map(|(_, exception)| self.names_called(&exception.spec.employee))
+            .collect()
+    }
+
+    fn names_called(&self, text: &str) -> impl Iterator<Item = String> {
+        self.people_called(text).map(|person| person.name.clone())
     }
 
     /// The names of those whose `managerRef` is `manager`.
@@ -195,33 +262,21 @@ impl Namespace {
 
     /// The selector of `policy`, compiled when the policy was put in.
     pub fn selector(&self, policy: &Arc<ProvisioningPolicy>) -> CompiledSelector {
-        match self.selectors.get(&policy.name_any()) {
-            // A policy that did not come by `put` is not the one that is remembered.
-            Some((known, selector)) if Arc::ptr_eq(known, policy) => selector.clone(),
-            _ => Arc::new(Compiled::new(&policy.spec.selector)),
-        }
+        self.policies.selector(policy)
     }
 
-    fn remember_selector(&mut self, policy: &Arc<ProvisioningPolicy>) {
-        let name = policy.name_any();
-        let selector = match self.selectors.get(&name) {
-            // Most updates are of the status alone.
-            Some((known, selector)) if known.spec.selector == policy.spec.selector => selector.clone(),
-            _ => Arc::new(Compiled::new(&policy.spec.selector)),
-        };
-        self.selectors.insert(name, (policy.clone(), selector));
-    }
-
-    fn forget_selector(&mut self, name: &str) {
-        self.selectors.remove(name);
+    /// The policies that may concern `person`, in order of name. All others neither match nor leave it untold, now or at
+    /// any other time while facts and policies stay as they are, and gave nothing that the record knows of.
+    pub fn candidates(&self, person: &Person) -> Vec<(&String, &Entry<ProvisioningPolicy>)> {
+        self.policies.candidates(person)
     }
 
     fn link(&mut self, person: &Person) {
         for identifier in person.identifiers() {
-            self.by_identifier
-                .entry(identifier)
-                .or_default()
-                .insert(person.name.clone());
+            let names = self.by_identifier.entry(identifier.clone()).or_default();
+            if let Err(place) = names.binary_search(&person.name) {
+                names.insert(place, person.name.clone());
+            }
         }
         if let Some(manager) = &person.spec.manager_ref {
             self.reports
@@ -232,24 +287,21 @@ impl Namespace {
     }
 
     fn unlink(&mut self, person: &Person) {
-        fn remove(map: &mut HashMap<String, BTreeSet<String>>, key: &str, name: &str) {
-            if let Some(names) = map.get_mut(key) {
-                names.remove(name);
+        for identifier in person.identifiers() {
+            if let Some(names) = self.by_identifier.get_mut(identifier) {
+                names.retain(|name| *name != person.name);
                 if names.is_empty() {
-                    map.remove(key);
+                    self.by_identifier.remove(identifier);
                 }
             }
         }
-        for identifier in person.identifiers() {
-            remove(&mut self.by_identifier, &identifier, &person.name);
-        }
         if let Some(manager) = &person.spec.manager_ref {
-            remove(&mut self.reports, &manager.name, &person.name);
+            remove_from(&mut self.reports, &manager.name, &person.name);
         }
     }
 
     /// Puts a person in, unless what is there is newer. Returns what was there before, or `None` where nothing changed.
-    fn put_person(&mut self, person: Person) -> Change {
+    fn put_person(&mut self, mut person: Person) -> Change {
         let old = self.employees.get(&person.name).cloned();
         if let Some(old) = &old {
             if old.uid == person.uid && !is_newer(&person.resource_version, &old.resource_version) {
@@ -258,6 +310,11 @@ impl Namespace {
             self.unlink(old);
         }
         self.broken_employees.remove(&person.name);
+        person.folded = match &old {
+            // Most updates are of the status alone.
+            Some(old) if old.spec == person.spec => old.folded.shared(),
+            _ => Folded::new(Facts::of(&person.spec, &mut self.pool)),
+        };
         self.link(&person);
         let change = match &old {
             None => Change::Facts,
@@ -266,6 +323,8 @@ impl Namespace {
             Some(_) => Change::Own,
         };
         self.employees.insert(person.name.clone(), Arc::new(person));
+        drop(old);
+        self.pool.tidy();
         change
     }
 

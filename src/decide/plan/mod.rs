@@ -3,18 +3,20 @@
 mod give;
 mod summary;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
 use self::summary::{count, next_transition, set_conditions};
 use super::deletions::{deletion_at, deletion_id};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
-use super::guard::{Judge, Loss, Lost, Verdict, is_same};
+use super::guard::{Judge, Loss, Lost, Verdict, is_kin, is_same};
 use super::index::{Namespace, Person};
-use super::losses::{cause, held_by_another, is_unwanted, losses};
+use super::losses::{cause, grace, held_by_another, is_unwanted, losses};
 use super::record::{
-    absorb_account, absorb_grant, delete_account, keep_account, keep_grant, keep_usable, lose_account, lose_grant,
+    absorb_account, absorb_grant, delete_account, keep_account, keep_grant, keep_usable, leave_for, lose_account,
+    lose_grant,
 };
 use super::resolve::Resolution;
 use crate::api::employee::{
@@ -78,6 +80,7 @@ pub fn next(
     planner.lose(&due);
     if resolution.frozen.is_none() && resolution.ending.is_none() {
         planner.keep_what_is_no_longer_lost(&due);
+        planner.leave_for_a_grace();
         planner.give();
     }
     planner.delete_when_due();
@@ -88,7 +91,8 @@ pub fn next(
 /// and counted as that; but what an edit called for looks like any other change once the edit is enforced.
 fn is_on(verdict: &Verdict, now: Cause) -> bool {
     match verdict {
-        Verdict::Released { cause, .. } | Verdict::Held { cause, .. } => is_same(*cause, now),
+        Verdict::Released { cause, .. } => is_same(*cause, now),
+        Verdict::Held { cause, .. } => is_kin(*cause, now),
         Verdict::Wait => false,
     }
 }
@@ -261,6 +265,20 @@ impl Planner<'_> {
         }
     }
 
+    /// What is given no more is lost once its grace is over; until then the record says so.
+    fn leave_for_a_grace(&mut self) {
+        for record in self.grants.values_mut() {
+            if !is_unwanted(self.namespace, self.person, self.resolution, record) {
+                continue;
+            }
+            // One that is over stays on record: the loss may have to wait for a person.
+            match grace(self.namespace, self.resolution, record) {
+                Some(grace) if grace.until > self.now => leave_for(record, &grace),
+                _ => {}
+            }
+        }
+    }
+
     fn delete_when_due(&mut self) {
         if self.resolution.frozen.is_some() {
             return;
@@ -300,7 +318,7 @@ impl Planner<'_> {
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
         status.counts = Some(count(&status.entitlements));
-        status.next_transition = next_transition(self.resolution, &status.accounts, now);
+        status.next_transition = next_transition(self.resolution, &status, now);
         set_conditions(&mut status, self.resolution, self.person, now);
         self.next.empty = nothing_to_lose
             && status
