@@ -58,7 +58,7 @@ impl Memory {
         for item in &mut *items {
             let of_an_edit = (item.id.clone(), Line::Losses(Cause::PolicyChange));
             if item.line == Line::Losses(Cause::AttributeChange)
-                && self.issued.get(&of_an_edit).is_some_and(|fading| fading.is_none())
+                && self.issued.get(&of_an_edit).is_some_and(Option::is_none)
             {
                 item.line = of_an_edit.1;
             }
