@@ -68,13 +68,13 @@ fn name_of(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap().to_owned()
 }
 
-/// The ChangeSets in a state.
+/// The `ChangeSets` in a state.
 async fn change_sets(world: &World, state: &str) -> Vec<Value> {
     let all = world.list("ChangeSet").await;
     all.into_iter().filter(|set| set["status"]["state"] == state).collect()
 }
 
-/// Waits until one ChangeSet is open whose status says all of this; returns it.
+/// Waits until one `ChangeSet` is open whose status says all of this; returns it.
 async fn open(world: &World, operator: &Operator, status: &Value) -> Value {
     let mut found = Value::Null;
     world
@@ -89,7 +89,7 @@ async fn open(world: &World, operator: &Operator, status: &Value) -> Value {
     found
 }
 
-/// Waits until a ChangeSet is in a state.
+/// Waits until a `ChangeSet` is in a state.
 async fn becomes(world: &World, operator: &Operator, name: &str, state: &str) {
     world
         .eventually(operator, &format!("{name} is {state}"), async || {
@@ -402,7 +402,7 @@ async fn restart(world: &World, operator: &Operator, script: &Script) {
     world.ready(operator).await;
 }
 
-/// I6: killed between making a ChangeSet and recording its members, the operator finds them again, and nobody who was
+/// I6: killed between making a `ChangeSet` and recording its members, the operator finds them again, and nobody who was
 /// shown as waiting is judged anew.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_holding() {
@@ -522,7 +522,7 @@ async fn a_layoff() {
     world
         .eventually(&operator, "every deletion was let go or waits", async || {
             let (waiting, (_, deleted)) = (waiting().await, accounts().await);
-            (waiting as usize + deleted == names.len())
+            (waiting + deleted as u64 == names.len() as u64)
                 .then_some(())
                 .ok_or(format!("{waiting} wait, {deleted} are deleted"))
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::effect::{RemoteKey, exception_of, subject_name};
-use super::guard::{Loss, LossId, Lost};
+use super::guard::{Loss, LossId, Lost, is_kin};
 use super::index::{Entry, Namespace, Person};
 use super::record::waits;
 use super::resolve::{Resolution, in_force, resolve};
@@ -61,17 +61,27 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                 .iter()
                 .find(|loss| loss.id.target == record.target)
                 .map(|loss| loss.cause);
-            let held = record.cause.filter(|_| waits(&record.change_set, &record.approval));
-            let held = held.filter(|_| resolution.ending != Some(Cause::Termination));
             losses.push(Loss {
                 id: id(&record.target, Lost::Account),
-                cause: held.or(resolution.ending).or(member).unwrap_or(Cause::AttributeChange),
+                cause: as_judged(
+                    resolution.ending.or(member).unwrap_or(Cause::AttributeChange),
+                    record.cause,
+                    &record.change_set,
+                    &record.approval,
+                ),
                 change_set: waiting_in(&record.change_set, &record.approval),
                 label: "account".to_owned(),
             });
         }
     }
     losses
+}
+
+/// The cause of a loss that waits is the one it was judged by: that an edit is enforced by now, or that there was another
+/// one, changes nothing about it.
+fn as_judged(now: Cause, recorded: Option<Cause>, change_set: &str, approval: &str) -> Cause {
+    let judged = recorded.filter(|judged| waits(change_set, approval) && is_kin(*judged, now));
+    judged.unwrap_or(now)
 }
 
 /// The `ChangeSet` that a record waits in; empty where it does not wait.
@@ -167,11 +177,7 @@ pub fn is_unwanted(
 /// Why what the record speaks of is lost. What waits for a person's decision keeps the cause that it was held with,
 /// unless the person has left since.
 pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &EntitlementRecord) -> Cause {
-    if resolution.ending == Some(Cause::Termination) {
-        return Cause::Termination;
-    }
-    let held = record.cause.filter(|_| waits(&record.change_set, &record.approval));
-    if let Some(cause) = held.or(resolution.ending) {
+    if let Some(cause) = resolution.ending {
         return cause;
     }
     if let Some(cause) = resolution.denied_causes.get(&RemoteKey::of(record)) {

@@ -215,7 +215,7 @@ pub fn keep_account(record: &mut AccountRecord) {
         .is_some_and(|deletion| deletion.release.is_none())
     {
         record.deletion = None;
-        record.reason = record.cause.map(why).unwrap_or_default().to_owned();
+        record.cause.map(why).unwrap_or_default().clone_into(&mut record.reason);
     }
 }
 

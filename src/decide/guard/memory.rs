@@ -57,13 +57,13 @@ impl Memory {
     ) {
         for item in &mut *items {
             let of_an_edit = (item.id.clone(), Line::Losses(Cause::PolicyChange));
-            if is_same_line(of_an_edit.1, item.line)
-                && self.issued.get(&of_an_edit).is_some_and(|fading| fading.is_none())
+            if item.line == Line::Losses(Cause::AttributeChange)
+                && self.issued.get(&of_an_edit).is_some_and(Option::is_none)
             {
                 item.line = of_an_edit.1;
             }
             if let Some(line) = line_of(&item.home) {
-                if is_same_line(line, item.line) {
+                if is_kin_line(line, item.line) {
                     item.line = line;
                 } else {
                     // It is called for otherwise than what was held: another change.
@@ -73,7 +73,7 @@ impl Memory {
             if !item.home.is_empty() {
                 self.joined.remove(&item.id);
             } else if let Some((line, name)) = self.joined.get(&item.id) {
-                if is_same_line(*line, item.line) {
+                if is_kin_line(*line, item.line) {
                     item.line = *line;
                     item.home.clone_from(name);
                 } else {
@@ -130,15 +130,22 @@ impl Memory {
     }
 }
 
-/// Whether a loss that was judged by the cause `judged` is still the same one. Once an edit is enforced, what it calls for
+/// Whether a loss that was let go for the cause `judged` is still the same one. Once an edit is enforced, what it calls for
 /// looks like any other change.
 pub fn is_same(judged: Cause, now: Cause) -> bool {
     judged == now || (judged == Cause::PolicyChange && now == Cause::AttributeChange)
 }
 
-fn is_same_line(judged: Line, now: Line) -> bool {
+/// Whether a loss that waits for the cause `judged` is still the same one: no policy gives it any more, whether by an edit
+/// or by facts.
+pub fn is_kin(judged: Cause, now: Cause) -> bool {
+    let by_policies = |cause| matches!(cause, Cause::AttributeChange | Cause::PolicyChange);
+    judged == now || (by_policies(judged) && by_policies(now))
+}
+
+fn is_kin_line(judged: Line, now: Line) -> bool {
     match (judged, now) {
-        (Line::Losses(judged), Line::Losses(now)) => is_same(judged, now),
+        (Line::Losses(judged), Line::Losses(now)) => is_kin(judged, now),
         (judged, now) => judged == now,
     }
 }

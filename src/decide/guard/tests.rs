@@ -410,6 +410,9 @@ fn a_member_that_is_lost_for_another_reason_is_judged_anew() {
     let set = only(&town.record(0..13));
     town.docket("okta").losses[0].cause = Cause::Manual;
     town.docket("okta").losses[1].cause = Cause::Absence;
+    // Another edit of the policy that gave it makes no other change of it: neither hold nor rejection end by that.
+    town.docket("okta").losses[2].cause = Cause::PolicyChange;
+    town.unsettled = true;
     town.decide(&set, Decision::Approve);
     let judgement = town.judge();
     assert_eq!((judgement.waiting[&set], judgement.openings.len()), (11, 1));

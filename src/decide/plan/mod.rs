@@ -3,14 +3,15 @@
 mod give;
 mod summary;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
 use self::summary::{count, next_transition, set_conditions};
 use super::deletions::{deletion_at, deletion_id};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
-use super::guard::{Judge, Loss, Lost, Verdict, is_same};
+use super::guard::{Judge, Loss, Lost, Verdict, is_kin, is_same};
 use super::index::{Namespace, Person};
 use super::losses::{account_used_by_another, cause, grace, held_by_another, is_unwanted, losses};
 use super::record::{
@@ -91,7 +92,8 @@ pub fn next(
 /// and counted as that; but what an edit called for looks like any other change once the edit is enforced.
 fn is_on(verdict: &Verdict, now: Cause) -> bool {
     match verdict {
-        Verdict::Released { cause, .. } | Verdict::Held { cause, .. } => is_same(*cause, now),
+        Verdict::Released { cause, .. } => is_same(*cause, now),
+        Verdict::Held { cause, .. } => is_kin(*cause, now),
         Verdict::Wait => false,
     }
 }
