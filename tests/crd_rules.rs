@@ -310,6 +310,12 @@ async fn policies() {
             "{everyone: true, anyOf: [{company: [Acme]}]}",
             alone,
         ),
+        (
+            "everyone of whom an expression is true",
+            "{everyone: true, expression: employee.jobTitle == 'CEO'}",
+            alone,
+        ),
+        ("no expression", "{expression: ''}", "should be at least 1 chars long"),
         ("no clauses", "{anyOf: []}", "should have at least 1 items"),
         ("an empty clause of anyOf", "{anyOf: [{company: [Acme]}, {}]}", clause),
         ("an empty clause of not", "{everyone: true, not: [{}]}", clause),
@@ -427,7 +433,18 @@ async fn policies() {
          tenure: {atLeast: 90d, lessThan: 3650d}, employees: [ada@acme.example], \
          anyOf: [{department: {in: [X]}}, {tenure: {lessThan: 36h}}], not: [{employees: ['8']}]}",
     );
-    judge.takes("ProvisioningPolicy", &[("every key at once", &all)]).await;
+    let alone = policy("{expression: 'employee.jobTitle.startsWith(\"VP\")'}");
+    let beside = policy("{company: [Acme], expression: has(employee.company), not: [{employees: ['8']}]}");
+    judge
+        .takes(
+            "ProvisioningPolicy",
+            &[
+                ("every key at once", &all),
+                ("an expression alone", &alone),
+                ("an expression beside keys", &beside),
+            ],
+        )
+        .await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod effect;
+pub mod expression;
 pub mod guard;
 pub mod index;
 pub mod losses;

@@ -53,7 +53,7 @@ impl Indexed for Employee {
 }
 
 macro_rules! indexed {
-    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident)?) => {
+    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident)? $(; $changed:ident)?) => {
         impl Indexed for $kind {
             const KIND: Kind = Kind::$kind;
 
@@ -72,6 +72,7 @@ macro_rules! indexed {
                 let object = Arc::new(self);
                 $(namespace.$remember(&object);)?
                 namespace.$field.insert(object.name_any(), Entry::Readable(object));
+                $(namespace.$changed();)?
                 change
             }
 
@@ -83,12 +84,15 @@ macro_rules! indexed {
                 namespace
                     .$field
                     .insert(metadata.name.clone().unwrap_or_default(), entry);
+                $(namespace.$changed();)?
                 Change::Facts
             }
 
             fn remove(namespace: &mut Namespace, name: &str) -> Change {
                 $(namespace.$forget(name);)?
-                match namespace.$field.remove(name) {
+                let removed = namespace.$field.remove(name);
+                $(namespace.$changed();)?
+                match removed {
                     Some(_) => Change::Facts,
                     None => Change::None,
                 }
@@ -119,7 +123,7 @@ indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
     Some((status.remote.clone(), ready, status.observed_generation))
 });
 indexed!(TargetSystem, targets, |_: &TargetSystem| ());
-indexed!(HRISConnection, connections, |_: &HRISConnection| ());
+indexed!(HRISConnection, connections, |_: &HRISConnection| (); connections_changed);
 indexed!(AccessException, exceptions, |_: &AccessException| ());
 indexed!(ChangeSet, change_sets, |_: &ChangeSet| ());
 

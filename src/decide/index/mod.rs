@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 pub use self::kinds::Indexed;
+use super::expression::Schema;
 use super::selector::Compiled;
 use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
 use crate::api::{
@@ -74,6 +75,8 @@ pub struct Namespace {
     by_identifier: HashMap<String, BTreeSet<String>>,
     /// Selectors by policy name, with the very policy that each was compiled from.
     selectors: HashMap<String, (Arc<ProvisioningPolicy>, CompiledSelector)>,
+    /// What expressions may name, as the connections have it.
+    schema: Schema,
     reports: HashMap<String, BTreeSet<String>>,
 }
 
@@ -198,8 +201,28 @@ impl Namespace {
         match self.selectors.get(&policy.name_any()) {
             // A policy that did not come by `put` is not the one that is remembered.
             Some((known, selector)) if Arc::ptr_eq(known, policy) => selector.clone(),
-            _ => Arc::new(Compiled::new(&policy.spec.selector)),
+            _ => self.compile(policy),
         }
+    }
+
+    fn compile(&self, policy: &ProvisioningPolicy) -> CompiledSelector {
+        Arc::new(Compiled::with_schema(&policy.spec.selector, &self.schema))
+    }
+
+    /// Compiles expressions anew where the connections declare other custom fields than before.
+    fn connections_changed(&mut self) {
+        let schema = Schema::of(self.connections.values().map(|entry| entry.readable().map(Arc::as_ref)));
+        if schema == self.schema {
+            return;
+        }
+        self.schema = schema;
+        let mut selectors = std::mem::take(&mut self.selectors);
+        for (policy, selector) in selectors.values_mut() {
+            if policy.spec.selector.expression.is_some() {
+                *selector = self.compile(policy);
+            }
+        }
+        self.selectors = selectors;
     }
 
     fn remember_selector(&mut self, policy: &Arc<ProvisioningPolicy>) {
@@ -207,7 +230,7 @@ impl Namespace {
         let selector = match self.selectors.get(&name) {
             // Most updates are of the status alone.
             Some((known, selector)) if known.spec.selector == policy.spec.selector => selector.clone(),
-            _ => Arc::new(Compiled::new(&policy.spec.selector)),
+            _ => self.compile(policy),
         };
         self.selectors.insert(name, (policy.clone(), selector));
     }

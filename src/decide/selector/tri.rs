@@ -53,11 +53,11 @@ pub struct Match {
 }
 
 impl Match {
-    pub(super) fn of(tri: Tri) -> Self {
+    pub(in crate::decide) fn of(tri: Tri) -> Self {
         Self { tri, why: None }
     }
 
-    pub(super) fn unknown(why: String) -> Self {
+    pub(in crate::decide) fn unknown(why: String) -> Self {
         Self {
             tri: Tri::Unknown,
             why: Some(why),
