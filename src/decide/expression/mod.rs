@@ -35,9 +35,16 @@ use super::phase::is_unconfirmed;
 use super::selector::Match;
 use crate::api::employee::EmployeeSpec;
 
-/// The most steps that an evaluation may take, each of them a node of the tree, or some 100 bytes of text. Measured: a
-/// step takes 0.1 to 0.3 µs on one core.
-pub const BUDGET: u64 = 20_000;
+/// The most steps that an evaluation may take, each of them a node of the tree, or some 100 bytes of text: enough for a
+/// macro within another over all the groups that an employee can have.
+pub const BUDGET: u64 = 50_000;
+
+/// Bytes of stack for the parser and the checks. Within the caps of [`scan`] they take some 4 MB where they are built
+/// without optimisation, and a fraction otherwise; a thread has 2 MB.
+const COMPILING_STACK: usize = 16 << 20;
+
+/// Bytes of stack for an evaluation: a thread that has less left gets more.
+const EVALUATION_STACK: usize = 1 << 20;
 
 /// An expression, checked and ready to be asked.
 #[derive(Clone, Debug)]
@@ -103,6 +110,11 @@ impl Expression {
     /// is not refused takes at most [`BUDGET`] steps for any employee.
     pub fn compile(source: &str, schema: &Schema) -> Result<Self, Refusal> {
         let scanned = Scanned::new(source)?;
+        stacker::grow(COMPILING_STACK, || Self::parse(&scanned, schema))
+    }
+
+    fn parse(scanned: &Scanned<'_>, schema: &Schema) -> Result<Self, Refusal> {
+        let source = scanned.source;
         // A second wall around code that is not ours: a slip in it must cost one policy, not the process.
         let parsed = catch_unwind(|| Parser::new().error_recovery_limit(1).parse_with_source_info(source));
         let (mut tree, places) = match parsed {
@@ -110,7 +122,7 @@ impl Expression {
             Ok(Err(errors)) => return Err(syntax(source, &errors)),
             Err(_) => return Err(Refusal::whole("it cannot be parsed: write it in another way")),
         };
-        let mut checker = Checker::new(&scanned, &places, schema);
+        let mut checker = Checker::new(scanned, &places, schema);
         let steps = checker.condition(&mut tree)?;
         let (patterns, attributes) = checker.found();
         Ok(Self(Arc::new(Checked {
@@ -136,13 +148,16 @@ impl Expression {
             spec,
             patterns: &self.0.patterns,
         };
-        let evaluated = catch_unwind(AssertUnwindSafe(|| {
+        let evaluate = || {
             let mut context = Context::with_env(env.clone());
             context.set_variable_resolver(&facts);
             let value = Value::resolve_val(&self.0.tree, &context).map_err(|error| why(&error))?;
             let truth = value.downcast_ref::<CelBool>().map(|truth| *truth.inner());
             truth.ok_or_else(|| "the expression has no truth value".to_owned())
-        }));
+        };
+        let evaluated = stacker::maybe_grow(EVALUATION_STACK, 2 * EVALUATION_STACK, || {
+            catch_unwind(AssertUnwindSafe(evaluate))
+        });
         match evaluated {
             Ok(Ok(truth)) => Match::of(truth.into()),
             Ok(Err(why)) => Match::unknown(why),

@@ -12,10 +12,12 @@ use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 
+/// Patterns in one expression.
+pub(super) const MAX_PATTERNS: usize = 8;
 /// Bytes that a pattern's automaton may take.
 const MAX_AUTOMATON: usize = 128 << 10;
 /// Bytes that may be needed while it is made: what bounds the time that takes.
-const MAX_MAKING: usize = 512 << 10;
+const MAX_MAKING: usize = 256 << 10;
 
 static PATTERN: Type = Type::new_unspecified_type("rollcall.Pattern");
 

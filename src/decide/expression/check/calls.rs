@@ -5,7 +5,7 @@ use cel::common::ast::{CallExpr, Expr, LiteralValue};
 
 use super::{Checker, Known, suggest};
 use crate::decide::expression::Refusal;
-use crate::decide::expression::pattern::Pattern;
+use crate::decide::expression::pattern::{MAX_PATTERNS, Pattern};
 use crate::decide::expression::schema::Type;
 
 /// Bytes of a text that an expression puts together.
@@ -68,6 +68,12 @@ impl Checker<'_> {
                         "the pattern of matches is written out as one text, so that it can be checked",
                     ));
                 };
+                if self.patterns.len() == MAX_PATTERNS {
+                    return Err(self.refuse(
+                        pattern.id,
+                        format!("at most {MAX_PATTERNS} patterns stand in one expression: join them with |"),
+                    ));
+                }
                 let compiled = Pattern::new(text.inner()).map_err(|why| self.refuse(pattern.id, why))?;
                 let steps = target.steps + through(64);
                 pattern.expr = Expr::Ident(format!("@{}", self.patterns.len()));
