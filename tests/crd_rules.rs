@@ -326,6 +326,12 @@ async fn policies() {
             "{everyone: true, anyOf: [{company: [Acme]}]}",
             alone,
         ),
+        (
+            "everyone of whom an expression is true",
+            "{everyone: true, expression: employee.jobTitle == 'CEO'}",
+            alone,
+        ),
+        ("no expression", "{expression: ''}", "should be at least 1 chars long"),
         ("no clauses", "{anyOf: []}", "should have at least 1 items"),
         ("an empty clause of anyOf", "{anyOf: [{company: [Acme]}, {}]}", clause),
         ("an empty clause of not", "{everyone: true, not: [{}]}", clause),
@@ -465,6 +471,8 @@ async fn policies() {
     );
     let early = "{mode: Enforce, lifecycle: {startBefore: 7d, grace: 30d}, selector: {everyone: true}, entitlements: [{name: one, parameters: {limit: '5'}}]}";
     let on_leave = "{mode: Enforce, effect: Deny, lifecycle: {phases: [OnLeave]}, selector: {everyone: true}, entitlements: [{name: one}]}";
+    let alone = policy("{expression: 'employee.jobTitle.startsWith(\"VP\")'}");
+    let beside = policy("{company: [Acme], expression: has(employee.company), not: [{employees: ['8']}]}");
     judge
         .takes(
             "ProvisioningPolicy",
@@ -472,6 +480,8 @@ async fn policies() {
                 ("every key at once", all.as_str()),
                 ("early and with a grace", early),
                 ("a denial during leave", on_leave),
+                ("an expression alone", alone.as_str()),
+                ("an expression beside keys", beside.as_str()),
             ],
         )
         .await;

@@ -204,8 +204,10 @@ pub struct Selector {
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(validation = rules::clauses_have_a_key(), validation = rules::clauses_not_everyone())]
     pub not: Vec<Clause>,
-    /// A CEL expression over `employee` that must be true as well, such as `employee.jobTitle.startsWith("VP")`. It has
-    /// no clock, so that every future change is known in advance.
+    /// A CEL expression over `employee` that must be true as well, such as `employee.jobTitle.startsWith("VP")`; alone it
+    /// is for everyone of whom it is true. It has no clock, so that every future change is known in advance. A text that
+    /// an employee lacks is tested with `has(employee.company)`; used without that, it gives no answer, and nothing is
+    /// granted or revoked by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub expression: Option<String>,

@@ -194,7 +194,7 @@ pub(super) fn json_pointer() -> Rule {
 /// A selector that selects.
 pub(super) fn selector_has_a_key() -> Rule {
     Rule::new(format!(
-        "has(self.everyone) || has(self.anyOf) || {}",
+        "has(self.everyone) || has(self.anyOf) || has(self.expression) || {}",
         one_of("self", &CLAUSE_KEYS)
     ))
     .message("needs at least one key besides not: name one, or say everyone: true to match every employee")
@@ -203,7 +203,7 @@ pub(super) fn selector_has_a_key() -> Rule {
 /// `everyone` and nothing that would narrow it.
 pub(super) fn everyone_alone() -> Rule {
     Rule::new(format!(
-        "!has(self.everyone) || !(has(self.anyOf) || {})",
+        "!has(self.everyone) || !(has(self.anyOf) || has(self.expression) || {})",
         one_of("self", &CLAUSE_KEYS)
     ))
     .message("everyone goes with not only: keys are ANDed, so remove everyone to keep the others, or remove the others")

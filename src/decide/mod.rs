@@ -8,6 +8,7 @@
 pub mod custom_field;
 pub mod deletions;
 pub mod effect;
+pub mod expression;
 pub mod facts;
 pub mod gains;
 pub mod guard;

@@ -13,6 +13,7 @@ use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, keys};
 pub use self::filing::Field;
 pub use self::tri::{Match, Tri};
 use super::custom_field::{CustomField, custom_field};
+use super::expression::{Expression, Schema};
 use super::facts::{Facts, Start, fold};
 use super::index::{Namespace, Person};
 use super::phase::{Zone, is_unconfirmed};
@@ -24,11 +25,18 @@ pub struct Compiled {
     all: Vec<Key>,
     any_of: Vec<Vec<Key>>,
     not: Vec<Vec<Key>>,
+    expression: Option<Expression>,
 }
 
 impl Compiled {
-    /// Checks a selector. The error is a sentence for a person: what is wrong, and how to mend it.
+    /// Checks a selector where any custom field may be named; see [`Self::with_schema`].
     pub fn new(selector: &Selector) -> Result<Self, String> {
+        Self::with_schema(selector, &Schema::default())
+    }
+
+    /// Checks a selector, and its expression against `schema`. The error is a sentence for a person: what is wrong, and
+    /// how to mend it.
+    pub fn with_schema(selector: &Selector, schema: &Schema) -> Result<Self, String> {
         let clauses = |name: &str, clauses: &[Clause]| {
             let compiled = clauses.iter().enumerate().map(|(place, clause)| {
                 let keys = keys(clause).map_err(|error| format!("selector.{name}[{place}].{error}"))?;
@@ -43,9 +51,18 @@ impl Compiled {
             all: keys(&selector.all).map_err(|error| format!("selector.{error}"))?,
             any_of: clauses("anyOf", &selector.any_of)?,
             not: clauses("not", &selector.not)?,
+            expression: match &selector.expression {
+                Some(source) => Some(
+                    Expression::compile(source, schema).map_err(|error| match error.position {
+                        Some(_) => format!("selector.expression, {error}"),
+                        None => format!("selector.expression: {error}"),
+                    })?,
+                ),
+                None => None,
+            },
         };
         // Nothing would be true of everybody: a slip must not give access to the whole company.
-        if compiled.all.is_empty() && compiled.any_of.is_empty() {
+        if compiled.all.is_empty() && compiled.any_of.is_empty() && compiled.expression.is_none() {
             return Err("selector has no key besides not: to match every employee say everyone: true".to_owned());
         }
         Ok(compiled)
@@ -66,6 +83,10 @@ impl Compiled {
         }
         if result.tri != Tri::False && !self.not.is_empty() {
             result = result.and(Match::any(self.not.iter().map(|clause| scene.all(clause))).not());
+        }
+        // Last, as it costs the most.
+        if let Some(expression) = self.expression.as_ref().filter(|_| result.tri != Tri::False) {
+            result = result.and(expression.matches(&person.spec));
         }
         result
     }
@@ -845,5 +866,44 @@ mod tests {
             let error = compiled(&selector).err().unwrap_or_default();
             assert!(error.contains(remedy), "{selector}: {error:?}");
         }
+    }
+
+    /// An expression is one more key: ANDed with the others, enough by itself, and without a clock.
+    #[test]
+    fn an_expression_is_true_as_well() {
+        let namespace = company();
+        let vp = json!({"jobTitle": "VP Sales", "company": "Acme", "startDate": "2026-06-01"});
+        let expression = "employee.jobTitle.startsWith('VP')";
+        for (selector, facts, expected) in [
+            (json!({"expression": expression}), &vp, True),
+            (json!({"expression": expression, "company": ["Acme"]}), &vp, True),
+            (json!({"expression": expression, "company": ["Other"]}), &vp, False),
+            (
+                json!({"expression": format!("!{expression}"), "company": ["Acme"]}),
+                &vp,
+                False,
+            ),
+            (
+                json!({"expression": expression, "not": [{"company": ["Acme"]}]}),
+                &vp,
+                False,
+            ),
+            (json!({"expression": expression}), &json!({"company": "Acme"}), Unknown),
+            (
+                json!({"expression": expression, "company": ["Other"]}),
+                &json!({"company": "Acme"}),
+                False,
+            ),
+        ] {
+            check(&namespace, &selector, &person(facts), expected);
+        }
+        let refused = compiled(&json!({"expression": "employee.jobTitel == 'x'"})).err();
+        let sentence = "selector.expression, line 1, column 10: there is no employee.jobTitel; did you mean jobTitle?";
+        assert_eq!(refused.as_deref(), Some(sentence));
+
+        let selector = compiled(&json!({"expression": expression, "tenure": {"atLeast": "90d"}})).unwrap();
+        let next = |facts: &Value| selector.next_change(&namespace, &person(facts), noon(), &berlin());
+        assert_eq!(next(&vp), Some((at("2026-08-29T22:00:00Z"), True)));
+        assert_eq!(next(&json!({"jobTitle": "Clerk", "startDate": "2026-06-01"})), None);
     }
 }

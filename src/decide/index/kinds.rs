@@ -61,7 +61,7 @@ impl Indexed for Employee {
 }
 
 macro_rules! indexed {
-    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident, $concerns:ident)?) => {
+    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident, $concerns:ident)? $(; $changed:ident)?) => {
         impl Indexed for $kind {
             const KIND: Kind = Kind::$kind;
 
@@ -82,6 +82,7 @@ macro_rules! indexed {
                 namespace
                     .$field
                     .insert(object.name_any(), Entry::Readable(object));
+                $(namespace.$changed();)?
                 change
             }
 
@@ -93,12 +94,15 @@ macro_rules! indexed {
                 let name = metadata.name.clone().unwrap_or_default();
                 $(namespace.$forget(&name);)?
                 namespace.$field.insert(name, entry);
+                $(namespace.$changed();)?
                 Change::Facts
             }
 
             fn remove(namespace: &mut Namespace, name: &str) -> Change {
                 $(namespace.$forget(name);)?
-                match namespace.$field.remove(name) {
+                let removed = namespace.$field.remove(name);
+                $(namespace.$changed();)?
+                match removed {
                     Some(_) => Change::Facts,
                     None => Change::None,
                 }
@@ -128,7 +132,7 @@ indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
     Some((status.remote.clone(), ready, status.observed_generation))
 });
 indexed!(TargetSystem, targets, |_: &TargetSystem| ());
-indexed!(HRISConnection, connections, |_: &HRISConnection| ());
+indexed!(HRISConnection, connections, |_: &HRISConnection| (); connections_changed);
 indexed!(
     AccessException,
     exceptions,

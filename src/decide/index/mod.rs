@@ -14,6 +14,7 @@ use kube::ResourceExt;
 
 pub use self::kinds::Indexed;
 pub use self::policies::{CompiledSelector, Policies};
+use super::expression::Schema;
 pub use super::facts::identifier;
 use super::facts::{Facts, Folded, Pool};
 use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
@@ -263,6 +264,12 @@ impl Namespace {
     /// The selector of `policy`, compiled when the policy was put in.
     pub fn selector(&self, policy: &Arc<ProvisioningPolicy>) -> CompiledSelector {
         self.policies.selector(policy)
+    }
+
+    /// Compiles expressions anew where the connections declare other custom fields than before.
+    fn connections_changed(&mut self) {
+        let schema = Schema::of(self.connections.values().map(|entry| entry.readable().map(Arc::as_ref)));
+        self.policies.set_schema(schema);
     }
 
     /// The policies that may concern `person`, in order of name. All others neither match nor leave it untold, now or at

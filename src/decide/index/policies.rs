@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use super::{Entry, Person};
 use crate::api::{PAUSED_ANNOTATION, ProvisioningPolicy};
+use crate::decide::expression::Schema;
 use crate::decide::selector::{Compiled, Field};
 
 /// A policy's selector, or a sentence that says what is wrong with it.
@@ -19,6 +20,8 @@ pub struct Policies {
     all: BTreeMap<String, Entry<ProvisioningPolicy>>,
     /// By policy name, each with the very policy that it was compiled from.
     selectors: HashMap<String, (Arc<ProvisioningPolicy>, CompiledSelector)>,
+    /// What expressions may name, as the connections have it.
+    schema: Schema,
     /// Made when first asked for after a change of whom a policy is for.
     files: OnceLock<Files>,
 }
@@ -46,8 +49,28 @@ impl Policies {
         match policy.metadata.name.as_ref().and_then(|name| self.selectors.get(name)) {
             // A policy that did not come by `put` is not the one that is remembered.
             Some((known, selector)) if Arc::ptr_eq(known, policy) => selector.clone(),
-            _ => Arc::new(Compiled::new(&policy.spec.selector)),
+            _ => self.compile(policy),
         }
+    }
+
+    fn compile(&self, policy: &ProvisioningPolicy) -> CompiledSelector {
+        Arc::new(Compiled::with_schema(&policy.spec.selector, &self.schema))
+    }
+
+    /// Compiles expressions anew where others may be named in them than before.
+    pub(super) fn set_schema(&mut self, schema: Schema) {
+        if schema == self.schema {
+            return;
+        }
+        self.schema = schema;
+        let mut selectors = std::mem::take(&mut self.selectors);
+        for (policy, selector) in selectors.values_mut() {
+            if policy.spec.selector.expression.is_some() {
+                *selector = self.compile(policy);
+            }
+        }
+        self.selectors = selectors;
+        self.files.take();
     }
 
     /// Puts a policy in, in place of the one of that name.
@@ -62,7 +85,7 @@ impl Policies {
         let same = known.filter(|(known, _)| known.spec.selector == policy.spec.selector);
         let selector = same.map(|(_, selector)| selector.clone());
         let filed_alike = same.is_some_and(|(known, _)| is_paused(known) == is_paused(policy));
-        let selector = selector.unwrap_or_else(|| Arc::new(Compiled::new(&policy.spec.selector)));
+        let selector = selector.unwrap_or_else(|| self.compile(policy));
         self.selectors.insert(name.clone(), (policy.clone(), selector));
         // Most updates are of the status alone.
         if let Some(files) = self.files.get_mut()
