@@ -1,5 +1,6 @@
 //! Makes `ChangeSet`s, for the releaser, before any record names them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,13 +19,22 @@ use crate::decide::index::Entry;
 /// How long the making of one may hold up the judgement of other namespaces.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes them, those that are there already aside. Returns whether all are there.
-pub async fn make(context: &Context, namespace: &str, openings: &[Opening]) -> bool {
-    let mut all = true;
+/// What could not be made.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// By name.
+    pub names: BTreeSet<String>,
+    /// Whether there is any use in trying again.
+    pub again: bool,
+}
+
+/// Makes them, those that are there already aside. Returns what could not be made.
+pub async fn make(context: &Context, namespace: &str, openings: &[Opening]) -> Missing {
+    let mut missing = Missing::default();
     for opening in openings {
         let name = &opening.name;
         match tokio::time::timeout(PATIENCE, make_one(context, namespace, opening)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => continue,
             // Nothing is made there any more, and nothing is revoked either.
             Ok(Err(RecordError::Api(_, error))) if is_terminating(&error) => {
                 tracing::debug!(
@@ -34,17 +44,18 @@ pub async fn make(context: &Context, namespace: &str, openings: &[Opening]) -> b
                 );
             }
             Ok(Err(error)) => {
-                all = false;
+                missing.again = true;
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(namespace, name, error, "a ChangeSet could not be made; tried again");
             }
             Err(_) => {
-                all = false;
+                missing.again = true;
                 tracing::warn!(namespace, name, "a ChangeSet could not be made in time; tried again");
             }
         }
+        missing.names.insert(name.clone());
     }
-    all
+    missing
 }
 
 async fn make_one(context: &Context, namespace: &str, opening: &Opening) -> Result<(), RecordError> {

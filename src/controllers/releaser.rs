@@ -135,7 +135,7 @@ impl Releaser {
 
         // 1. Judge what is in the index (pure). Whether edits have settled is told from the same look at it: one that
         //    arrives meanwhile is neither in the survey nor taken for settled.
-        let (survey, judgement, edition, settles_at) = {
+        let (survey, mut judgement, edition, settles_at) = {
             let index = context.index.read();
             let Some(content) = index.namespace(namespace) else {
                 self.namespaces.lock().remove(namespace);
@@ -158,9 +158,10 @@ impl Releaser {
             (survey, judgement, (edition, since), settles_at)
         };
 
-        // 2. Make the ChangeSets before any record names them (IO). Where one cannot be made, its changes wait all the
-        //    same, and it is tried again.
-        let made = opening::make(context, namespace, &judgement.openings).await;
+        // 2. Make the ChangeSets (IO). No record names one that is not there, whole: after a crash the rest of its members
+        //    could not be told from newcomers.
+        let missing = opening::make(context, namespace, &judgement.openings).await;
+        judgement.put_off(&missing.names);
 
         // 3. Publish the verdicts (memory).
         let (old_survey, old_judgement) = {
@@ -170,7 +171,7 @@ impl Releaser {
             state.edition = Some(edition);
             state.again = settles_at
                 .into_iter()
-                .chain((!made).then(|| Instant::now() + AGAIN))
+                .chain(missing.again.then(|| Instant::now() + AGAIN))
                 .min();
             (
                 std::mem::replace(&mut state.survey, Arc::new(survey)),

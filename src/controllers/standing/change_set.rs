@@ -51,9 +51,13 @@ pub async fn change_set(
         return delete(&context, &namespace, &found).await;
     }
     let known = Known::from(found.as_ref());
+    // The releaser's first word on it comes first.
+    if known.digest.is_none() {
+        return Ok(Action::await_change());
+    }
     // Before the first judgement nothing is known of what waits.
     let judgement = context.releaser.judgement(&namespace);
-    if let Some(waiting) = judgement.waiting.get(&name).filter(|_| known.digest.is_some()) {
+    if let Some(waiting) = judgement.waiting.get(&name) {
         stand(&mut status, *waiting, known.decision, now);
     }
     status.observed_generation = found.metadata.generation;

@@ -182,6 +182,23 @@ pub struct Judgement {
     pub enforced: bool,
 }
 
+impl Judgement {
+    /// Says nothing yet of what would wait in these `ChangeSet`s, since they could not be made.
+    pub fn put_off(&mut self, change_sets: &BTreeSet<String>) {
+        for verdict in self.verdicts.values_mut() {
+            if matches!(verdict, Verdict::Held { change_set, .. } if change_sets.contains(change_set)) {
+                *verdict = Verdict::Wait;
+            }
+        }
+        for admission in self.admissions.values_mut() {
+            if matches!(admission, Admission::Held { change_set, .. } if change_sets.contains(change_set)) {
+                *admission = Admission::Wait;
+            }
+        }
+        self.enforced &= change_sets.is_empty();
+    }
+}
+
 impl Judge for Judgement {
     fn loss(&self, loss: &LossId) -> Verdict {
         self.verdicts.get(loss).cloned().unwrap_or(Verdict::Wait)

@@ -484,6 +484,22 @@ fn a_set_outlives_a_crash() {
     }
 }
 
+/// I6: no record names a set that could not be made, so that after a crash its members are judged together again.
+#[test]
+fn what_has_no_set_yet_is_put_off() {
+    let mut town = Town::new(&[("okta", json!({}))]);
+    town.loses(0..13, "okta", "g", Cause::PolicyChange)
+        .loses(20..22, "okta", "g", Cause::Manual);
+    let mut judgement = town.judge();
+    let set = only(&judgement);
+    judgement.put_off(&BTreeSet::from([set.clone()]));
+    assert_eq!((released(&judgement), held(&judgement)), (2, 0));
+    assert!(!judgement.enforced);
+    town.crash();
+    let judgement = town.judge();
+    assert_eq!((only(&judgement), held(&judgement)), (set, 13));
+}
+
 /// I6: what was decided once says nothing of the same changes later.
 #[test]
 fn the_same_changes_again_are_another_set() {
