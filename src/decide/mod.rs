@@ -9,6 +9,7 @@ pub mod effect;
 pub mod facts;
 pub mod guard;
 pub mod index;
+pub mod ledger;
 pub mod losses;
 pub mod phase;
 pub mod plan;

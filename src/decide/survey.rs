@@ -199,7 +199,7 @@ fn count_person(survey: &mut Survey, namespace: &Namespace, person: &Person, res
     }
 }
 
-fn count_grant(tally: &mut TargetTally, person: &Person, record: &EntitlementRecord, now: Timestamp) {
+pub(super) fn count_grant(tally: &mut TargetTally, person: &Person, record: &EntitlementRecord, now: Timestamp) {
     if record.state.may_be_held() {
         tally.docket.holders.insert(person.name.clone());
         tally
@@ -220,7 +220,7 @@ fn count_grant(tally: &mut TargetTally, person: &Person, record: &EntitlementRec
     );
 }
 
-fn count_account(tally: &mut TargetTally, person: &Person, record: &AccountRecord, now: Timestamp) {
+pub(super) fn count_account(tally: &mut TargetTally, person: &Person, record: &AccountRecord, now: Timestamp) {
     if !matches!(
         record.state,
         AccountState::Pending | AccountState::Creating | AccountState::Deleted
@@ -258,14 +258,14 @@ fn count_release(
 }
 
 /// What a policy in Plan mode would do: person, and entitlement by name.
-#[derive(Default)]
-struct Plan {
-    grants: BTreeSet<(String, String)>,
-    revokes: BTreeSet<(String, String)>,
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub grants: BTreeSet<(String, String)>,
+    pub revokes: BTreeSet<(String, String)>,
 }
 
 impl Plan {
-    fn report(&self) -> PlanReport {
+    pub(super) fn report(&self) -> PlanReport {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let lines = |set: &BTreeSet<(String, String)>, sign: char| {
             set.iter()

@@ -70,12 +70,25 @@ pub struct Counts {
 impl Counts {
     /// Counts one more entitlement in this state; what was revoked does not count.
     pub fn add(&mut self, state: GrantState) {
+        if let Some(count) = self.of(state) {
+            *count += 1;
+        }
+    }
+
+    /// Counts one entitlement in this state less.
+    pub fn remove(&mut self, state: GrantState) {
+        if let Some(count) = self.of(state) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn of(&mut self, state: GrantState) -> Option<&mut u32> {
         match state {
-            GrantState::Granted | GrantState::Updating => self.granted += 1,
-            GrantState::Pending | GrantState::Granting | GrantState::Revoking => self.pending += 1,
-            GrantState::Held => self.held += 1,
-            GrantState::Failed | GrantState::Unknown => self.failed += 1,
-            GrantState::Revoked => {}
+            GrantState::Granted | GrantState::Updating => Some(&mut self.granted),
+            GrantState::Pending | GrantState::Granting | GrantState::Revoking => Some(&mut self.pending),
+            GrantState::Held => Some(&mut self.held),
+            GrantState::Failed | GrantState::Unknown => Some(&mut self.failed),
+            GrantState::Revoked => None,
         }
     }
 }
