@@ -5,6 +5,7 @@
 //!   └──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
 //! ```
 
+pub mod custom_field;
 pub mod effect;
 pub mod facts;
 pub mod guard;

@@ -256,7 +256,6 @@ fn ending(person: &Person, phase: Phase) -> Option<Cause> {
 #[expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 mod tests {
-    use std::sync::Arc;
 
     use kube::api::ObjectMeta;
     use serde_json::{Value, json};

@@ -11,7 +11,8 @@ use jiff::{Span, Timestamp};
 use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, keys};
 pub use self::filing::Field;
 pub use self::tri::{Match, Tri};
-use super::facts::{Facts, Start};
+use super::custom_field::{CustomField, custom_field};
+use super::facts::{Facts, Start, fold};
 use super::index::{Namespace, Person, Rung};
 use super::phase::{Zone, is_unconfirmed};
 use crate::api::policy::{Clause, Selector};
@@ -146,6 +147,11 @@ impl Scene<'_> {
                     texts.iter().any(|text| text == value)
                 })
             }
+            Key::Custom(name, texts) => match custom_field(&self.person.spec, name) {
+                CustomField::Value(value) => Match::of(texts.contains(&fold(value)).into()),
+                CustomField::Absent => Match::of(Tri::False),
+                CustomField::Unknown(why) => Match::unknown(why),
+            },
             Key::Tenure(at_least, less_than) => self.tenure(*at_least, *less_than),
             Key::People(people) => {
                 if self.facts.identifiers.iter().any(|name| people.contains(&**name)) {
@@ -575,6 +581,45 @@ mod tests {
         }
     }
 
+    /// Semantics 3: custom fields say yes, no and unknown like every other key, and one that nobody looked for is
+    /// unknown, in `not` too.
+    #[test]
+    fn custom_fields_are_anded_and_what_nobody_looked_for_is_unknown() {
+        let mirrored = |read: &[&str], unconfirmed: &[&str]| {
+            json!({"connectionRef": {"name": "hr"}, "customFields": {"costCenter": " cc-1010 ", "grade": "7"},
+                   "source": {"state": "Present", "customFields": read, "unconfirmed": unconfirmed}})
+        };
+        let read = ["costCenter", "grade", "badge"];
+        let all = mirrored(&read, &[]);
+        let key = |name: &str, values: &[&str]| json!({"customFields": [{"name": name, "in": values}]});
+        let cost_center = key("costCenter", &["CC-1", "CC-1010"]);
+        let badge = key("badge", &["blue"]);
+        let everyone_but = |clause: &Value| json!({"everyone": true, "not": [clause]});
+        let grade = |grade: &str| json!({"customFields": [{"name": "costCenter", "in": ["CC-1010"]}, {"name": "grade", "in": [grade]}]});
+        let namespace = company();
+        for (selector, facts, expected) in [
+            (cost_center.clone(), all.clone(), True),
+            (key("costCenter", &["CC-101", "CC"]), all.clone(), False),
+            (grade("7"), all.clone(), True),
+            (grade("8"), all.clone(), False),
+            (badge.clone(), all.clone(), False),
+            (everyone_but(&badge), all, True),
+            (badge.clone(), mirrored(&read, &["customFields.badge"]), Unknown),
+            (everyone_but(&badge), mirrored(&read, &["customFields.badge"]), Unknown),
+            (badge.clone(), mirrored(&read, &["customFields.grade"]), False),
+            // Nobody declares it, or did not when the person was last read.
+            (badge.clone(), mirrored(&read[..2], &[]), Unknown),
+            (everyone_but(&badge), mirrored(&read[..2], &[]), Unknown),
+            (cost_center.clone(), mirrored(&[], &[]), True),
+            // Of people kept by hand all is known.
+            (cost_center, json!({"customFields": {"costCenter": "CC-1"}}), True),
+            (badge.clone(), json!({"customFields": {"costCenter": "CC-1"}}), False),
+            (everyone_but(&badge), json!({}), True),
+        ] {
+            check(&namespace, &selector, &person(&facts), expected);
+        }
+    }
+
     fn with(facts: &Value, more: Value) -> Value {
         let mut facts = facts.clone();
         let more: serde_json::Map<String, Value> = serde_json::from_value(more).unwrap();
@@ -751,6 +796,18 @@ mod tests {
             (
                 json!({"anyOf": [{"homeLocation": {"city": [""]}}]}),
                 "selector.anyOf[0].homeLocation.city",
+            ),
+            (
+                json!({"not": [{"customFields": [{"name": "x", "in": ["y"]}, {"name": " ", "in": ["y"]}]}], "company": ["X"]}),
+                "selector.not[0].customFields[1] has no name",
+            ),
+            (
+                json!({"customFields": [{"name": "x", "in": []}]}),
+                "customFields[0].in has no value",
+            ),
+            (
+                json!({"customFields": [{"name": "x", "in": ["y", ""]}]}),
+                "customFields[0].in has an empty value",
             ),
             (json!({"tenure": {}}), "name atLeast, lessThan or both"),
             (

@@ -61,7 +61,7 @@ impl Indexed for Employee {
 }
 
 macro_rules! indexed {
-    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident $(, $concerns:ident)?)?) => {
+    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident, $concerns:ident)?) => {
         impl Indexed for $kind {
             const KIND: Kind = Kind::$kind;
 
@@ -107,11 +107,11 @@ macro_rules! indexed {
             fn names(namespace: &Namespace) -> Vec<String> {
                 namespace.$field.keys().cloned().collect()
             }
-            $($(
+            $(
             fn concerns(namespace: &Namespace, name: &str) -> Option<Vec<String>> {
                 namespace.$concerns(name)
             }
-            )?)?
+            )?
         }
     };
 }

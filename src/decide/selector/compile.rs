@@ -16,6 +16,7 @@ pub(super) enum Key {
     Manager(Vec<String>, Option<u32>),
     Place(Site, Vec<(Part, Vec<String>)>),
     Text(Attribute, Vec<String>),
+    Custom(String, Vec<String>),
     /// In days: at least, less than.
     Tenure(Option<i64>, Option<i64>),
     People(BTreeSet<String>),
@@ -141,6 +142,16 @@ pub(super) fn keys(clause: &Clause) -> Result<Vec<Key>, String> {
         if let Some(key) = key {
             keys.push(Key::Place(site, parts(name, key)?));
         }
+    }
+    for (place, key) in clause.custom_fields.iter().enumerate() {
+        let name = key.name.trim();
+        if name.is_empty() {
+            return Err(format!(
+                "customFields[{place}] has no name: name a custom field of the connection"
+            ));
+        }
+        let texts = folded(&format!("customFields[{place}].in"), &key.any)?;
+        keys.push(Key::Custom(name.to_owned(), texts));
     }
     if !clause.job_title.is_empty() {
         let globs = folded("jobTitle", &clause.job_title)?;

@@ -86,6 +86,6 @@ fn values(key: &Key) -> Option<Vec<(Field, &str)>> {
             Some(texts.iter().map(|text| (field, text.as_str())).collect())
         }
         Key::Manager(under, _) => Some(under.iter().map(|name| (Field::Manager, name.as_str())).collect()),
-        Key::Everyone | Key::Title(_) | Key::Tenure(..) => None,
+        Key::Everyone | Key::Title(_) | Key::Tenure(..) | Key::Custom(..) => None,
     }
 }
