@@ -378,3 +378,30 @@ fn one_change_looks_at_those_whom_it_concerns() {
     world.suffer(&Edit::Time(86_400));
     assert!(people(&world).is_empty());
 }
+
+/// Time alone: whose tenure begins to count while their status still says that they are to come is looked at then.
+#[test]
+fn an_early_start_that_waits_for_tenure_is_not_missed() {
+    let mut world = World {
+        index: Index::default(),
+        now: now(),
+        version: 0,
+    };
+    world.suffer(&Edit::Person(
+        0,
+        json!({"spec": {"workEmail": "a@x.io", "employmentStatus": "PENDING", "startDate": "2026-06-20"}, "status": {}}),
+    ));
+    world.suffer(&Edit::Policy(
+        0,
+        json!({"spec": {"mode": "Enforce", "selector": {"tenure": {"atLeast": "1d"}}, "lifecycle": {"startBefore": "2d"},
+            "entitlements": [{"name": "t0"}]}}),
+    ));
+    let mut ledger = Ledger::default();
+    let mut matched = Vec::new();
+    for _ in 0..8 {
+        ledger.refresh(world.index.namespace("tenant").unwrap(), world.now);
+        matched.push(ledger.survey().policies["p0"].matched);
+        world.suffer(&Edit::Time(86_400));
+    }
+    assert_eq!(matched, [0, 0, 0, 0, 0, 0, 1, 1]);
+}
