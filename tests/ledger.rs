@@ -323,7 +323,9 @@ proptest! {
         edits in prop::collection::vec((edit(), any::<bool>()), 1..16),
     ) {
         let mut world = World { index: Index::default(), now: now(), version: 0 };
-        beginning.iter().for_each(|edit| world.suffer(edit));
+        for edit in &beginning {
+            world.suffer(edit);
+        }
         let mut ledger = Ledger::default();
         ledger.refresh(world.index.namespace("tenant").unwrap(), world.now);
         for (edit, look) in &edits {

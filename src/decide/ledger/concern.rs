@@ -76,7 +76,7 @@ impl Basis {
         });
         let unedited: Vec<_> = unedited.map(|(name, entry)| (name, Some(entry), Some(entry))).collect();
         policies.extend(unedited);
-        self.follow_policies(namespace, shares, &policies, now, &mut people)?;
+        Self::follow_policies(namespace, shares, &policies, now, &mut people)?;
         self.follow_entitlements(namespace, shares, &mut people);
         self.follow_exceptions(namespace, shares, &mut people)?;
         Some(people)
@@ -111,7 +111,8 @@ impl Basis {
             };
             renamed.extend(names(&before).symmetric_difference(&names(&after)).cloned());
         }
-        if !renamed.is_empty() && !(self.exceptions.is_empty() && namespace.exceptions.is_empty()) {
+        let exceptions = self.exceptions.len() + namespace.exceptions.len();
+        if !renamed.is_empty() && exceptions > 0 {
             let called = renamed.iter().flat_map(|name| namespace.people_called(name));
             people.extend(called.map(|person| person.name.clone()));
             people.extend(unsure(shares).cloned());
@@ -121,7 +122,6 @@ impl Basis {
 
     /// `None` where a policy may concern anybody.
     fn follow_policies(
-        &self,
         namespace: &Namespace,
         shares: &BTreeMap<String, Share>,
         edits: &[Edit<'_, ProvisioningPolicy>],

@@ -202,7 +202,7 @@ impl Sum {
             let tally = PolicyTally {
                 generation: policy.and_then(|policy| policy.metadata.generation),
                 matched: known.matched,
-                grants: known.grants.clone(),
+                grants: known.grants,
                 plan: policy
                     .filter(|policy| policy.spec.mode == Mode::Plan)
                     .map(|_| known.plan.report()),

@@ -1,7 +1,7 @@
 //! Under which values a selector can be filed, so that most policies need not be asked about a person at all.
 
 use super::Compiled;
-use super::compile::{Attribute, Key, Part, Site, Tree};
+use super::compile::{Attribute, GroupName, Key, Part, Site, Tree};
 use crate::decide::facts::Facts;
 
 /// An attribute by whose values policies are filed.
@@ -73,7 +73,7 @@ fn values(key: &Key) -> Option<Vec<(Field, &str)>> {
     match key {
         Key::People(people) => Some(people.iter().map(|name| (Field::Person, name.as_str())).collect()),
         Key::Groups(tree, names, _) => {
-            let names = names.iter().flat_map(|name| name.tokens());
+            let names = names.iter().flat_map(GroupName::tokens);
             Some(names.map(|name| (Field::Groups(*tree), name.as_str())).collect())
         }
         Key::Place(site, parts) => {
