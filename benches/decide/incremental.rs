@@ -1,15 +1,16 @@
 //! A survey of everybody against one that looks only at those whom a change can concern.
 
-use rollcall::api::{Entitlement, TargetSystem};
+use rollcall::api::{Employee, Entitlement, TargetSystem};
 use rollcall::decide::index::Index;
 use rollcall::decide::ledger::Ledger;
+use rollcall::decide::resolve;
 use rollcall::decide::survey::survey;
 use serde_json::json;
 
 use super::company::{self, Spread};
 use super::{NAMESPACE, employee, heap, now, policy, row, seconds};
 
-/// What everybody is granted that they should have: as many records as policies that match, at most this many.
+/// Of what people should have, at most this much is on record as granted.
 const RECORDS: usize = 10;
 
 pub fn surveys(people: usize, policies: usize, spread: Spread) {
@@ -32,11 +33,23 @@ pub fn surveys(people: usize, policies: usize, spread: Spread) {
     }
     let before = heap();
     for number in 0..people {
-        index.put(recorded(number, number, "1", spread));
+        index.put(employee(number, spread));
     }
+    for number in 0..people {
+        let recorded = recorded(&index, number, employee(number, spread), "2");
+        index.put(recorded);
+    }
+    let records: usize = index
+        .namespace(NAMESPACE)
+        .unwrap()
+        .employees
+        .values()
+        .map(|p| p.status.entitlements.len())
+        .sum();
     println!(
-        "\nSurveys, {spread:?}: {policies} policies, {people} people\n  index: {} bytes for each employee, with {RECORDS} records",
-        (heap() - before) / people
+        "\nSurveys, {spread:?}: {policies} policies, {people} people\n  index: {} bytes for each employee, with {:.1} records",
+        (heap() - before) / people,
+        records as f64 / people as f64
     );
 
     let (full, whole) = seconds(|| survey(index.namespace(NAMESPACE).unwrap(), now()));
@@ -53,10 +66,19 @@ pub fn surveys(people: usize, policies: usize, spread: Spread) {
     row("nothing changed", idle, full, "a survey");
 
     let times = people.min(20);
-    let (one, ()) = seconds(|| {
-        for time in 0..times {
+    let moved: Vec<Employee> = (0..times)
+        .map(|time| {
             let number = time * people / times;
-            index.put(recorded(number, people + number, "2", spread));
+            let mut moved = employee(number, spread);
+            let other = company::person(people + number, spread);
+            moved.spec.departments = other.departments;
+            moved.spec.job_title = other.job_title;
+            recorded(&index, number, moved, "3")
+        })
+        .collect();
+    let (one, ()) = seconds(|| {
+        for moved in moved {
+            index.put(moved);
             ledger.refresh(index.namespace(NAMESPACE).unwrap(), now());
         }
     });
@@ -83,22 +105,21 @@ pub fn surveys(people: usize, policies: usize, spread: Spread) {
     );
 }
 
-/// The person of this number with the facts of another, and with some of the first entitlements.
-fn recorded(number: usize, facts: usize, version: &str, spread: Spread) -> rollcall::api::Employee {
-    let mut employee = employee(number, spread);
-    employee.spec = company::person(facts, spread);
-    employee.spec.manager_ref =
-        company::manager(number).map(|manager| rollcall::api::NameRef::new(company::name(manager)));
-    employee.metadata.resource_version = Some(version.to_owned());
-    let records: Vec<_> = (0..RECORDS)
-        .map(|place| {
-            let thing = (number + place * 5) % 50;
-            json!({"entitlement": format!("t{thing}"), "target": "okta", "kind": "Group", "remoteId": format!("g{thing}"),
-                "accountId": format!("account-{number}"), "state": "Granted", "origin": "Operator",
-                "grantors": [format!("p{thing:06}")], "operationId": format!("{number:016x}{place:016x}"),
+/// The person with what the person of this number should have, as granted.
+fn recorded(index: &Index, number: usize, mut person: Employee, version: &str) -> Employee {
+    let namespace = index.namespace(NAMESPACE).unwrap();
+    let desired = resolve(namespace, &namespace.employees[&company::name(number)], now()).desired;
+    let records: Vec<_> = desired
+        .iter()
+        .take(RECORDS)
+        .map(|(key, desired)| {
+            json!({"entitlement": desired.entitlement, "target": key.target, "kind": key.object.kind,
+                "remoteId": key.object.id, "accountId": format!("account-{number}"), "state": "Granted",
+                "origin": "Operator", "grantors": desired.grantors, "operationId": format!("{number:032x}"),
                 "grantedAt": "2026-01-01T00:00:00Z"})
         })
         .collect();
-    employee.status = serde_json::from_value(json!({"phase": "Active", "entitlements": records})).unwrap();
-    employee
+    person.metadata.resource_version = Some(version.to_owned());
+    person.status = serde_json::from_value(json!({"phase": "Active", "entitlements": records})).unwrap();
+    person
 }
