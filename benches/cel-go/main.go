@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"time"
+	"syscall"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -30,36 +30,43 @@ func main() {
 	sources := readPolicies(os.Args[2])
 	env := must(cel.NewEnv(cel.Variable("employee", cel.MapType(cel.StringType, cel.DynType))))
 
-	began := time.Now()
+	began := onProcessor()
 	programs := make([]cel.Program, len(sources))
 	for i, source := range sources {
 		programs[i] = compile(env, source)
 	}
-	out := report{Version: version(), Compile: time.Since(began).Seconds()}
+	out := report{Version: version(), Compile: (onProcessor() - began)}
 
-	began = time.Now()
+	began = onProcessor()
 	for _, program := range programs {
 		out.Matches = append(out.Matches, all(program, people))
 	}
-	out.Full = time.Since(began).Seconds()
+	out.Full = (onProcessor() - began)
 
-	began = time.Now()
+	began = onProcessor()
 	persons := min(len(people), 100)
 	for i := range persons {
 		for _, program := range programs {
 			matches(program, people[i*len(people)/persons])
 		}
 	}
-	out.OnePerson = time.Since(began).Seconds() / float64(persons)
+	out.OnePerson = (onProcessor() - began) / float64(persons)
 
-	began = time.Now()
+	began = onProcessor()
 	policies := min(len(programs), 20)
 	for i := range policies {
 		all(compile(env, sources[i*len(sources)/policies]), people)
 	}
-	out.OnePolicy = time.Since(began).Seconds() / float64(policies)
+	out.OnePolicy = (onProcessor() - began) / float64(policies)
 
 	check(json.NewEncoder(os.Stdout).Encode(out))
+}
+
+// How many seconds this process has been on a processor: what others do on the machine is not in it.
+func onProcessor() float64 {
+	var usage syscall.Rusage
+	check(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 }
 
 func compile(env *cel.Env, source string) cel.Program {

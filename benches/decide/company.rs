@@ -52,7 +52,7 @@ const COMPANIES: [&str; 6] = [
 const UNITS: u64 = 5;
 const GROUPS: u64 = 60;
 
-/// Chance that is the same in every run (SplitMix64).
+/// Chance that is the same in every run (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
@@ -147,9 +147,9 @@ pub fn selector(number: usize, people: usize, spread: Spread) -> Selector {
     let mut any_of = Vec::new();
     let mut not = Vec::new();
     match number % 20 {
-        0..=5 => all.department = departments(dice, spread),
+        0..=5 => all.department = Some(departments(dice, spread)),
         6..=8 => {
-            all.department = departments(dice, spread);
+            all.department = Some(departments(dice, spread));
             all.job_title = vec![title(dice)];
         }
         9 | 10 => all.group = groups(vec![format!("Group {}", dice.throw(GROUPS))]),
@@ -173,7 +173,7 @@ pub fn selector(number: usize, people: usize, spread: Spread) -> Selector {
             });
         }
         15 => {
-            all.department = departments(dice, spread);
+            all.department = Some(departments(dice, spread));
             all.tenure = Some(TenureKey {
                 at_least: Some(Duration::new("365d")),
                 less_than: None,
@@ -182,7 +182,7 @@ pub fn selector(number: usize, people: usize, spread: Spread) -> Selector {
         16 => {
             any_of = vec![
                 Clause {
-                    department: departments(dice, spread),
+                    department: Some(departments(dice, spread)),
                     ..Clause::default()
                 },
                 Clause {
@@ -211,17 +211,17 @@ pub fn selector(number: usize, people: usize, spread: Spread) -> Selector {
     }
 }
 
-fn departments(dice: &mut Dice, spread: Spread) -> Option<GroupKey> {
+fn departments(dice: &mut Dice, spread: Spread) -> GroupKey {
     let any = (0..=dice.throw(2)).map(|_| {
         let team = team(dice, spread);
         // Rather teams than divisions.
         let depth = [0, 1, 1, 2, 2, 2, 2, 2][usize::try_from(dice.throw(8)).unwrap()];
         team[depth].clone()
     });
-    Some(GroupKey {
+    GroupKey {
         any: any.collect(),
         exact: false,
-    })
+    }
 }
 
 fn title(dice: &mut Dice) -> String {

@@ -15,7 +15,7 @@ pub use self::tri::{Match, Tri};
 use super::custom_field::{CustomField, custom_field};
 use super::expression::{Expression, Schema};
 use super::facts::{Facts, Start, fold};
-use super::index::{Namespace, Person};
+use super::index::{Namespace, Person, Rung};
 use super::phase::{Zone, is_unconfirmed};
 use crate::api::policy::{Clause, Selector};
 
@@ -89,6 +89,17 @@ impl Compiled {
             result = result.and(expression.matches(&person.spec));
         }
         result
+    }
+
+    /// The managers whom it names, as by [`identifier`](super::facts::identifier): whether somebody is called so decides
+    /// about everybody.
+    pub fn managers(&self) -> impl Iterator<Item = &str> {
+        let keys = self.all.iter().chain(self.any_of.iter().chain(&self.not).flatten());
+        let under = keys.filter_map(|key| match key {
+            Key::Manager(under, _) => Some(under),
+            _ => None,
+        });
+        under.flatten().map(String::as_str)
     }
 
     /// The next instant after `now` at which time alone changes the answer, and the answer then. Only tenure depends
@@ -262,46 +273,20 @@ impl Scene<'_> {
                 doubt = Some(format!("manager.under names {called}, whom no Employee is called"));
             }
         }
-        let mut at = self.person;
-        let mut steps: u32 = 0;
-        // Where the chain goes round without coming back to where it began, it comes back to this place in the end.
-        let mut milestone = self.person.name.as_str();
-        while depth.is_none_or(|depth| steps < depth) {
-            let Some(manager) = &at.spec.manager_ref else {
-                if is_unconfirmed(&at.spec, "managerRef") {
-                    doubt = Some(format!(
-                        "managerRef of {} had a value and has none now, which is not confirmed yet",
-                        at.name
-                    ));
+        let depth = depth.map_or(usize::MAX, |depth| depth as usize);
+        for rung in self.namespace.chain(self.person).take(depth) {
+            match rung {
+                Rung::Lost(why) => doubt = Some(why),
+                Rung::Manager(manager) => {
+                    let mut names = manager.facts().identifiers.iter();
+                    if names.any(|name| under.iter().any(|called| **called == **name)) {
+                        return Match::of(Tri::True);
+                    }
+                    // Whoever lost the name that a policy calls them by may be the one that it means.
+                    if let Some(why) = nameless(manager) {
+                        doubt = Some(why);
+                    }
                 }
-                break;
-            };
-            if manager.name == self.person.name || manager.name == milestone {
-                break;
-            }
-            let Some(next) = self.namespace.employees.get(&manager.name) else {
-                doubt = Some(format!(
-                    "the manager of {} is {}, which is not there",
-                    at.name, manager.name
-                ));
-                break;
-            };
-            if next
-                .facts()
-                .identifiers
-                .iter()
-                .any(|name| under.iter().any(|called| **called == **name))
-            {
-                return Match::of(Tri::True);
-            }
-            // Whoever lost the name that a policy calls them by may be the one that it means.
-            if let Some(why) = nameless(next) {
-                doubt = Some(why);
-            }
-            at = next;
-            steps = steps.saturating_add(1);
-            if steps.is_power_of_two() {
-                milestone = &at.name;
             }
         }
         match doubt {

@@ -339,14 +339,14 @@ fn count_account(survey: &mut Survey, namespace: &Namespace, person: &Person, re
 }
 
 /// What a policy in Plan mode would do: person, and entitlement by name.
-#[derive(Default)]
-struct Plan {
-    grants: BTreeSet<(String, String)>,
-    revokes: BTreeSet<(String, String)>,
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub grants: BTreeSet<(String, String)>,
+    pub revokes: BTreeSet<(String, String)>,
 }
 
 impl Plan {
-    fn report(&self) -> PlanReport {
+    pub(super) fn report(&self) -> PlanReport {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let lines = |set: &BTreeSet<(String, String)>, sign: char| {
             set.iter()

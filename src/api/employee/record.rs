@@ -70,12 +70,25 @@ pub struct Counts {
 impl Counts {
     /// Counts one more entitlement in this state; what was revoked does not count.
     pub fn add(&mut self, state: GrantState) {
+        if let Some(count) = self.of(state) {
+            *count += 1;
+        }
+    }
+
+    /// Counts one entitlement in this state less.
+    pub fn remove(&mut self, state: GrantState) {
+        if let Some(count) = self.of(state) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn of(&mut self, state: GrantState) -> Option<&mut u32> {
         match state {
-            GrantState::Granted | GrantState::Updating => self.granted += 1,
-            GrantState::Pending | GrantState::Granting | GrantState::Revoking => self.pending += 1,
-            GrantState::Held => self.held += 1,
-            GrantState::Failed | GrantState::Unknown => self.failed += 1,
-            GrantState::Revoked => {}
+            GrantState::Granted | GrantState::Updating => Some(&mut self.granted),
+            GrantState::Pending | GrantState::Granting | GrantState::Revoking => Some(&mut self.pending),
+            GrantState::Held => Some(&mut self.held),
+            GrantState::Failed | GrantState::Unknown => Some(&mut self.failed),
+            GrantState::Revoked => None,
         }
     }
 }
@@ -110,10 +123,9 @@ pub struct EntitlementRecord {
     pub account_id: String,
     /// Where the grant is.
     pub state: GrantState,
-    /// Names of the policies that give it, and of exceptions as `AccessException/name`. It goes when the last of them
-    /// withdraws.
+    /// Names of the policies that give it. It goes when the last of them withdraws.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(max = 269)))]
+    #[schemars(length(max = 64))]
     pub grantors: Vec<String>,
     /// Whether we made the grant or found it and took it over.
     #[serde(default)]
@@ -151,7 +163,7 @@ pub struct EntitlementRecord {
     /// When the target was read back and no longer had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Time>,
-    /// Until when it is left to the person although nothing gives it any more: a policy's `grace`.
+    /// When an effect is planned for a later time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Time>,
     /// Why it is in this state, in plain words.

@@ -17,6 +17,7 @@ pub use self::policies::{CompiledSelector, Policies};
 use super::expression::Schema;
 pub use super::facts::identifier;
 use super::facts::{Facts, Folded, Pool};
+use super::phase::is_unconfirmed;
 use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
 use crate::api::{
     AccessException, ChangeSet, EMPLOYEE_FINALIZER, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy,
@@ -160,6 +161,12 @@ impl Person {
         self.folded.get(&self.spec)
     }
 
+    /// Whether something is missing of which it is not confirmed that it is.
+    pub fn is_unsure(&self) -> bool {
+        let source = self.spec.source.as_ref();
+        source.is_some_and(|source| !source.unconfirmed.is_empty())
+    }
+
     /// What policies may call this person by: work email and employee number, in the form of [`identifier`].
     pub fn identifiers(&self) -> impl Iterator<Item = &Arc<str>> {
         self.facts().identifiers.iter()
@@ -175,7 +182,51 @@ fn remove_from(map: &mut HashMap<String, BTreeSet<String>>, key: &str, name: &st
     }
 }
 
+/// A step up in the chain of managers.
+#[derive(Debug)]
+pub enum Rung<'a> {
+    /// The next manager.
+    Manager(&'a Arc<Person>),
+    /// Who comes next cannot be told, and why.
+    Lost(String),
+}
+
 impl Namespace {
+    /// The managers above `person`, from the nearest on. It ends where there is none, where it breaks off, and where it
+    /// goes round: before `person`, or after some managers more than once.
+    pub fn chain<'a>(&'a self, person: &'a Person) -> impl Iterator<Item = Rung<'a>> {
+        let mut at = Some(person);
+        let mut steps: u64 = 0;
+        // A round that `person` is not in comes back to this place in the end.
+        let mut milestone = person.name.as_str();
+        std::iter::from_fn(move || {
+            let below = at.take()?;
+            let Some(manager) = &below.spec.manager_ref else {
+                return is_unconfirmed(&below.spec, "managerRef").then(|| {
+                    let name = &below.name;
+                    Rung::Lost(format!(
+                        "managerRef of {name} had a value and has none now, which is not confirmed yet"
+                    ))
+                });
+            };
+            if manager.name == person.name || manager.name == milestone {
+                return None;
+            }
+            let Some(next) = self.employees.get(&manager.name) else {
+                let (name, manager) = (&below.name, &manager.name);
+                return Some(Rung::Lost(format!(
+                    "the manager of {name} is {manager}, which is not there"
+                )));
+            };
+            steps += 1;
+            if steps.is_power_of_two() {
+                milestone = &next.name;
+            }
+            at = Some(next);
+            Some(Rung::Manager(next))
+        })
+    }
+
     /// The people whom a policy or an exception calls `text`: by work email or employee number, without regard to case.
     pub fn people_called(&self, text: &str) -> impl Iterator<Item = &Arc<Person>> {
         self.by_identifier
@@ -275,12 +326,15 @@ impl Namespace {
     /// The policies that may concern `person`, in order of name. All others neither match nor leave it untold, now or at
     /// any other time while facts and policies stay as they are, and gave nothing that the record knows of.
     pub fn candidates(&self, person: &Person) -> Vec<(&String, &Entry<ProvisioningPolicy>)> {
-        self.policies.candidates(person)
+        self.policies.candidates(self, person)
     }
 
     fn link(&mut self, person: &Person) {
         for identifier in person.identifiers() {
             let names = self.by_identifier.entry(identifier.clone()).or_default();
+            if names.is_empty() {
+                self.policies.rename();
+            }
             if let Err(place) = names.binary_search(&person.name) {
                 names.insert(place, person.name.clone());
             }
@@ -299,6 +353,7 @@ impl Namespace {
                 names.retain(|name| *name != person.name);
                 if names.is_empty() {
                     self.by_identifier.remove(identifier);
+                    self.policies.rename();
                 }
             }
         }
@@ -327,6 +382,8 @@ impl Namespace {
             None => Change::Facts,
             Some(old) if old.spec.manager_ref != person.spec.manager_ref => Change::Facts,
             Some(old) if !old.identifiers().eq(person.identifiers()) => Change::Facts,
+            // What is not confirmed to be missing leaves open who is above those below.
+            Some(old) if unconfirmed(old) != unconfirmed(&person) => Change::Facts,
             Some(_) => Change::Own,
         };
         self.employees.insert(person.name.clone(), Arc::new(person));
@@ -356,6 +413,11 @@ impl Namespace {
             && self.change_sets.is_empty()
             && self.connections.is_empty()
     }
+}
+
+fn unconfirmed(person: &Person) -> &[String] {
+    let source = person.spec.source.as_ref();
+    source.map_or(&[], |source| source.unconfirmed.as_slice())
 }
 
 /// What an update of the index touches.

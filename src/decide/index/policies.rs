@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use kube::ResourceExt;
 
-use super::{Entry, Person};
+use super::{Entry, Namespace, Person, Rung};
 use crate::api::{PAUSED_ANNOTATION, ProvisioningPolicy};
 use crate::decide::expression::Schema;
 use crate::decide::selector::{Compiled, Field};
@@ -24,6 +24,8 @@ pub struct Policies {
     schema: Schema,
     /// Made when first asked for after a change of whom a policy is for.
     files: OnceLock<Files>,
+    /// Places in the files of policies that name a manager as whom nobody is known.
+    astray: OnceLock<Vec<usize>>,
 }
 
 impl Deref for Policies {
@@ -77,7 +79,7 @@ impl Policies {
     pub(super) fn insert(&mut self, name: String, entry: Entry<ProvisioningPolicy>) {
         let Entry::Readable(policy) = &entry else {
             self.selectors.remove(&name);
-            self.files.take();
+            self.refile();
             self.all.insert(name, entry);
             return;
         };
@@ -94,7 +96,7 @@ impl Policies {
         {
             files.policies[place].1 = entry.clone();
         } else {
-            self.files.take();
+            self.refile();
         }
         self.all.insert(name, entry);
     }
@@ -102,23 +104,40 @@ impl Policies {
     /// Takes a policy out.
     pub(super) fn remove(&mut self, name: &str) -> Option<Entry<ProvisioningPolicy>> {
         self.selectors.remove(name);
-        self.files.take();
+        self.refile();
         self.all.remove(name)
     }
 
+    fn refile(&mut self) {
+        self.files.take();
+        self.astray.take();
+    }
+
+    /// Says that somebody is called otherwise now.
+    pub(super) fn rename(&mut self) {
+        self.astray.take();
+    }
+
     /// See [`super::Namespace::candidates`].
-    pub(super) fn candidates(&self, person: &Person) -> Vec<(&String, &Entry<ProvisioningPolicy>)> {
+    pub(super) fn candidates(
+        &self,
+        namespace: &Namespace,
+        person: &Person,
+    ) -> Vec<(&String, &Entry<ProvisioningPolicy>)> {
         let files = self.files.get_or_init(|| Files::new(self));
         // What is missing and not confirmed to be may have been any value.
-        let source = person.spec.source.as_ref();
-        if source.is_some_and(|source| !source.unconfirmed.is_empty()) {
+        if person.is_unsure() {
             return files.policies.iter().map(|(name, entry)| (name, entry)).collect();
         }
         let mut places = files.for_all.clone();
         for (field, by_value) in &files.by_field {
-            field.each_value(person.facts(), |value| {
-                places.extend(by_value.get(value).into_iter().flatten());
-            });
+            if *field == Field::Manager {
+                self.add_managers(namespace, person, by_value, &mut places);
+            } else {
+                field.each_value(person.facts(), |value| {
+                    places.extend(by_value.get(value).into_iter().flatten());
+                });
+            }
         }
         let recorded = person.status.entitlements.iter().flat_map(|record| &record.grantors);
         places.extend(recorded.filter_map(|name| files.place_of(name)));
@@ -126,6 +145,33 @@ impl Policies {
         places.dedup();
         let policies = places.into_iter().filter_map(|place| files.policies.get(place));
         policies.map(|(name, entry)| (name, entry)).collect()
+    }
+}
+
+type ByValue = HashMap<String, Vec<usize>>;
+
+impl Policies {
+    /// Adds the policies for those below a manager in the chain of `person`; where a part of the chain is not known, any
+    /// that are for those below somebody.
+    fn add_managers(&self, namespace: &Namespace, person: &Person, by_value: &ByValue, places: &mut Vec<usize>) {
+        for rung in namespace.chain(person) {
+            match rung {
+                Rung::Manager(manager) if !manager.is_unsure() => {
+                    let names = manager.identifiers().filter_map(|name| by_value.get(&**name));
+                    places.extend(names.flatten());
+                }
+                Rung::Manager(_) | Rung::Lost(_) => {
+                    places.extend(by_value.values().flatten());
+                    return;
+                }
+            }
+        }
+        places.extend(self.astray.get_or_init(|| {
+            let astray = by_value
+                .iter()
+                .filter(|(name, _)| namespace.people_called(name).next().is_none());
+            astray.flat_map(|(_, places)| places).copied().collect()
+        }));
     }
 }
 
@@ -141,7 +187,7 @@ struct Files {
     /// Places in `policies` of those that may concern anybody.
     for_all: Vec<usize>,
     /// Places in `policies`.
-    by_field: BTreeMap<Field, HashMap<String, Vec<usize>>>,
+    by_field: BTreeMap<Field, ByValue>,
 }
 
 impl Files {

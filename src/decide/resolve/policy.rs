@@ -166,8 +166,14 @@ impl<'a> Judge<'a> {
             Timing::Now => {}
             Timing::Unknown(why) => answer = answer.and(Match::unknown(why)),
             Timing::From(instant) => {
-                if matches_at(instant).tri != Tri::False {
-                    resolution.sooner(instant, || format!("policy {} begins to give", self.name));
+                // Who does not match when it could first give may do so later and still not have begun.
+                let later = || selector.next_change(self.namespace, self.person, instant, self.zone);
+                let begins = match matches_at(instant).tri {
+                    Tri::False => later().map(|(later, _)| later),
+                    Tri::True | Tri::Unknown => Some(instant),
+                };
+                if let Some(begins) = begins {
+                    resolution.sooner(begins, || format!("policy {} begins to give", self.name));
                 }
                 return Match::of(Tri::False);
             }

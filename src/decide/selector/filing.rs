@@ -1,7 +1,7 @@
 //! Under which values a selector can be filed, so that most policies need not be asked about a person at all.
 
 use super::Compiled;
-use super::compile::{Attribute, Key, Part, Site, Tree};
+use super::compile::{Attribute, GroupName, Key, Part, Site, Tree};
 use crate::decide::facts::Facts;
 
 /// An attribute by whose values policies are filed.
@@ -9,6 +9,8 @@ use crate::decide::facts::Facts;
 pub enum Field {
     /// What people are called, as by [`identifier`](crate::decide::facts::identifier).
     Person,
+    /// What somebody in the chain of managers is called. A person's own facts do not tell.
+    Manager,
     /// A name on a path.
     Groups(Tree),
     /// A part of a place.
@@ -22,6 +24,7 @@ impl Field {
     pub fn each_value<'a>(self, facts: &'a Facts, mut found: impl FnMut(&'a str)) {
         match self {
             Self::Person => facts.identifiers.iter().for_each(|name| found(name)),
+            Self::Manager => {}
             Self::Groups(tree) => {
                 tree.of(facts)
                     .iter()
@@ -44,7 +47,8 @@ impl Field {
 
 impl Compiled {
     /// Values of which a person must have one, for the selector to match or not to be told, now or at any other time;
-    /// provided that nothing of the person is unconfirmed. `None` where there are no such values.
+    /// provided that nothing of the person is unconfirmed, and for [`Field::Manager`] that the whole chain is known and
+    /// somebody is called by each of the values. `None` where there are no such values.
     pub fn filed_under(&self) -> Option<Vec<(Field, &str)>> {
         if let Some(values) = narrowest(&self.all) {
             return Some(values);
@@ -69,7 +73,7 @@ fn values(key: &Key) -> Option<Vec<(Field, &str)>> {
     match key {
         Key::People(people) => Some(people.iter().map(|name| (Field::Person, name.as_str())).collect()),
         Key::Groups(tree, names, _) => {
-            let names = names.iter().flat_map(|name| name.tokens());
+            let names = names.iter().flat_map(GroupName::tokens);
             Some(names.map(|name| (Field::Groups(*tree), name.as_str())).collect())
         }
         Key::Place(site, parts) => {
@@ -81,7 +85,7 @@ fn values(key: &Key) -> Option<Vec<(Field, &str)>> {
             let field = Field::Text(*attribute);
             Some(texts.iter().map(|text| (field, text.as_str())).collect())
         }
-        // Of these a person's own attributes do not tell enough.
-        Key::Everyone | Key::Title(_) | Key::Manager(..) | Key::Tenure(..) | Key::Custom(..) => None,
+        Key::Manager(under, _) => Some(under.iter().map(|name| (Field::Manager, name.as_str())).collect()),
+        Key::Everyone | Key::Title(_) | Key::Tenure(..) | Key::Custom(..) => None,
     }
 }
