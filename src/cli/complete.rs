@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::load::Object;
 use crate::api::Entitlement;
 use crate::api::entitlement::{EntitlementSpec, EntitlementStatus, RemoteObject};
 use crate::decide::Namespace;
@@ -35,6 +36,16 @@ pub fn complete(namespace: &mut Namespace, name: &str) {
         let own = found.metadata.name.clone().unwrap_or_default();
         Entitlement::remove(namespace, &own);
         found.put(namespace);
+    }
+}
+
+/// Says of a policy that everybody was judged by it as it is.
+pub fn in_force(object: &mut Object) {
+    if let Object::ProvisioningPolicy(policy) = object {
+        let generation = *policy.metadata.generation.get_or_insert(1);
+        let status = policy.status.get_or_insert_default();
+        status.observed_generation = Some(generation);
+        status.enforced_generation = Some(generation);
     }
 }
 

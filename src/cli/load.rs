@@ -8,6 +8,7 @@ use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::schema;
 use super::source::{self, Source, SourceError, Text};
 use crate::api::{
     AccessException, ChangeSet, Employee, Entitlement, GROUP, HRISConnection, ProvisioningPolicy, TargetSystem,
@@ -290,6 +291,9 @@ fn decode(document: Value) -> Result<Option<Object>, String> {
 
 fn typed<K: DeserializeOwned + Indexed>(document: Value) -> Result<Box<K>, String> {
     let plural = K::plural(&());
+    if let Some((path, message)) = schema::fault(&K::kind(&()), &document) {
+        return Err(format!("{path} {message}"));
+    }
     let object: K = serde_path_to_error::deserialize(document).map_err(|error| {
         let path = error.path().to_string();
         let explained = path.split('[').next().unwrap_or_default();
@@ -358,7 +362,7 @@ mod tests {
         let table = [
             (
                 policy("a").replace("everyone: true", "jobTitle: 5"),
-                "f, document 1: spec.selector",
+                "f, document 1: spec.selector.jobTitle is of type integer",
             ),
             (policy("a").replace("{name: a}", "{}"), "metadata.name is missing"),
             (policy("a").replace("v1alpha1", "v2"), "it is rollcall.dev/v1alpha1"),

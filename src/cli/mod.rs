@@ -9,4 +9,9 @@
 pub mod cluster;
 pub mod complete;
 pub mod load;
+pub mod plan;
+mod progress;
+mod render;
+mod schema;
 pub mod source;
+mod tenants;
