@@ -2,6 +2,7 @@
 //! left out. The CEL rules are not evaluated here; `kubectl apply --dry-run=server` does that.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -155,7 +156,7 @@ fn bounds(length: usize, least: Option<i64>, most: Option<i64>, what: &str) -> O
 
 fn path_index(path: &mut [String], at: usize) {
     if let Some(last) = path.last_mut() {
-        last.push_str(&format!("[{at}]"));
+        let _ = write!(last, "[{at}]");
     }
 }
 

@@ -185,7 +185,7 @@ fn read_git(source: &Source, revision: &str, path: Option<&str>, repository: &Pa
         source_name: name(),
         said: String::from_utf8_lossy(said).trim().to_owned(),
     };
-    let mut list = git(&["ls-tree", "-r", "-z", "--full-tree", "--end-of-options", revision, "--"]);
+    let mut list = git(&["ls-tree", "-r", "-z", "--full-tree", "--end-of-options", revision]);
     let listed = list
         .args(path)
         .output()
