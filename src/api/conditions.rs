@@ -11,6 +11,10 @@ pub const SOURCE_TRUSTED: &str = "SourceTrusted";
 pub const REACHABLE: &str = "Reachable";
 /// Losses at this target wait for a person's decision.
 pub const CHANGES_HELD: &str = "ChangesHeld";
+/// A person decided on held changes.
+pub const DECIDED: &str = "Decided";
+/// Nothing of the held changes waits any more.
+pub const DONE: &str = "Done";
 /// The HR system gives no employment status that can be read, so the last phase stays.
 pub const STATUS_UNKNOWN: &str = "StatusUnknown";
 /// Two policies, or two entitlements, contradict each other; what they concern stays as it is.
@@ -42,6 +46,12 @@ pub const PAUSED: &str = "Paused";
 pub const AS_EXPECTED: &str = "AsExpected";
 /// The budget for losses is used up.
 pub const OVER_BUDGET: &str = "OverBudget";
+/// A person has to decide, or something is still under way.
+pub const WAITING: &str = "Waiting";
+/// A person approved it.
+pub const APPROVED: &str = "Approved";
+/// A person rejected it.
+pub const REJECTED: &str = "Rejected";
 /// An older object already stands for the same remote object.
 pub const DUPLICATE: &str = "Duplicate";
 /// Policies of equal priority give the same entitlement with different parameters.

@@ -42,8 +42,5 @@ pub const MANAGER: &str = "rollcall";
 /// Annotation, any value: no effect is sent for this object while it is there. What is recorded stays as it is.
 pub const PAUSED_ANNOTATION: &str = "rollcall.dev/paused";
 
-/// Annotation on a `TargetSystem`: the digest of its held changes (`status.held.digest`), which lets exactly those go.
-pub const RELEASE_HELD_ANNOTATION: &str = "rollcall.dev/release-held";
-
 /// The finalizer of an `Employee`, so that its record outlives the request to delete it.
 pub const EMPLOYEE_FINALIZER: &str = "rollcall.dev/access-record";

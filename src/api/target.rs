@@ -28,7 +28,12 @@ use super::rules;
     ),
     printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.held.people"),
-    printcolumn(name = "Digest", type_ = "string", json_path = ".status.held.digest", priority = 1),
+    printcolumn(
+        name = "ChangeSets",
+        type_ = "string",
+        json_path = ".status.held.changeSets",
+        priority = 1
+    ),
     printcolumn(name = "Adopt", type_ = "string", json_path = ".spec.adopt", priority = 1),
     printcolumn(name = "URL", type_ = "string", json_path = ".spec.scim.baseURL", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -58,8 +63,7 @@ pub struct TargetSystemSpec {
     /// How often all holders are read again. Default `10m`.
     #[serde(default = "default_resync")]
     pub resync: Duration,
-    /// How many people may lose something here in 24 hours, exits aside, before a person must decide: `maxPeople` or
-    /// `maxPercent`, whichever is more.
+    /// How many people may lose something here within a window before a person must decide.
     #[serde(default)]
     pub guard: Guard,
 }
@@ -215,7 +219,7 @@ fn default_requests_per_minute() -> u32 {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Guard {
-    /// Length of the window. Default `24h`.
+    /// Length of the window. Default `24h`; more than `30d` counts as `30d`.
     #[serde(default = "a_day")]
     pub window: Duration,
     /// A number of people. Default 10.
@@ -301,7 +305,7 @@ pub struct TargetSystemStatus {
     /// When all holders were last read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_resync: Option<Time>,
-    /// Losses that wait for a person's decision.
+    /// Changes that wait for a person's decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldReport>,
 }
@@ -319,21 +323,16 @@ pub struct Capabilities {
     pub etag: bool,
 }
 
-/// Losses that wait for a person's decision.
+/// Changes that wait for a person's decision.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldReport {
-    /// Digest over exactly these losses: the value for the annotation `rollcall.dev/release-held`.
-    #[schemars(length(max = 64))]
-    pub digest: String,
     /// How many people they concern.
     pub people: u32,
     /// How many grants and accounts they concern.
     pub changes: u32,
-    /// People the budget has room for in 24 hours.
-    pub budget: u32,
-    /// At most 20 of them, as `employee: -entitlement`.
+    /// Names of the `ChangeSet`s that they wait in; at most 64 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), inner(length(max = 512)))]
-    pub sample: Vec<String>,
+    #[schemars(length(max = 64), inner(length(max = 253)))]
+    pub change_sets: Vec<String>,
 }

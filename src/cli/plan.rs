@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::render;
 use super::source::{Source, SourceError};
 use super::tenants::{Inputs, Tenants, combine};
+use crate::api::target::Budget;
 use crate::decide::Namespace;
 use crate::decide::compare::{Comparison, compare};
 
@@ -60,6 +61,18 @@ pub struct PlanOptions {
     /// Which plans end with 3 or 4 rather than 0.
     #[arg(long, value_enum, default_value = "any", value_name = "WHICH")]
     fail_on: FailOn,
+    /// The operator's setting of the same name: it says what would be held.
+    #[arg(
+        long,
+        env = "ROLLCALL_NAMESPACE_MAX_PEOPLE",
+        default_value_t = 25,
+        value_name = "PEOPLE"
+    )]
+    namespace_max_people: u32,
+    /// The operator's setting of the same name.
+    #[arg(long, env = "ROLLCALL_NAMESPACE_MAX_PERCENT", default_value_t = 10, value_name = "PERCENT",
+          value_parser = clap::value_parser!(u32).range(0..=100))]
+    namespace_max_percent: u32,
     /// Plan as of this instant (RFC 3339) instead of now: what begins and ends by date differs.
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
@@ -142,7 +155,11 @@ pub async fn plan(options: &PlanOptions) -> Result<Plan, PlanError> {
         return Err(PlanError::Problems(problems));
     }
     let all = after.employees.len();
-    let comparison = compare(&before, &after, now, &mut |count| {
+    let limits = Budget {
+        max_people: options.namespace_max_people,
+        max_percent: options.namespace_max_percent,
+    };
+    let comparison = compare(&before, &after, &limits, now, &mut |count| {
         progress.say(&format_args!("{count} of {all} people compared"));
     });
     progress.end();

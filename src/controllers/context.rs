@@ -16,6 +16,7 @@ use super::desk::Desks;
 use super::gate::Gate;
 use super::releaser::Releaser;
 use super::wake::Wake;
+use crate::api::target::Budget;
 use crate::api::{
     AccessException, ChangeSet, Employee, Entitlement, HRISConnection, MANAGER, ProvisioningPolicy, TargetSystem,
 };
@@ -50,6 +51,10 @@ pub struct Settings {
     pub scope: Scope,
     /// How long losses that no exit explains wait for further changes before they are judged together.
     pub settle: Duration,
+    /// How long policies, entitlements and exceptions must go without an edit before the losses of edits are judged.
+    pub policy_settle: Duration,
+    /// How many people may lose something in a namespace within 24 hours, for each cause, before a person must decide.
+    pub limits: Budget,
 }
 
 /// What every controller shares.

@@ -161,6 +161,13 @@ fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: C
     if change == Change::Own && kind == Kind::HRISConnection {
         return;
     }
+    // Of a set of held changes, only what people decide concerns anybody, and the releaser tells whom.
+    if kind == Kind::ChangeSet {
+        if change == Change::Facts {
+            context.releaser.mark(namespace);
+        }
+        return;
+    }
     context.releaser.mark(namespace);
     if change == Change::Own {
         return;

@@ -16,6 +16,7 @@ pub mod desk;
 pub mod employee;
 pub mod feed;
 pub mod gate;
+pub mod opening;
 pub mod recorder;
 pub mod releaser;
 pub mod report;

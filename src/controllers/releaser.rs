@@ -1,4 +1,4 @@
-//! The sole authority over losses: surveys a namespace when it has settled, and judges what would be lost.
+//! The sole authority over losses: surveys a namespace when it has settled, and judges what would be lost and gained.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,11 +9,14 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::context::Context;
-use crate::decide::guard::{Admission, GainId, Judge, Judgement, LossId, Verdict};
-use crate::decide::survey::{Survey, judge_all, survey};
+use super::opening;
+use crate::decide::guard::{Admission, GainId, Judge, Judgement, LossId, Memory, Terms, Verdict};
+use crate::decide::survey::{Survey, edition, judge_all, survey};
 
 /// A namespace that never settles is judged all the same, after this many times the settling time.
 const PATIENCE: u32 = 5;
+/// How long until a `ChangeSet` is made that could not be.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Surveys and verdicts by namespace.
 #[derive(Debug, Default)]
@@ -22,19 +25,17 @@ pub struct Releaser {
     marked: Notify,
 }
 
-/// The last judgements of a namespace.
+/// The last judgement of a namespace.
 #[derive(Debug)]
-pub struct Bench(Arc<BTreeMap<String, Judgement>>);
+pub struct Bench(Arc<Judgement>);
 
 impl Judge for Bench {
     fn loss(&self, loss: &LossId) -> Verdict {
-        let judgement = self.0.get(&loss.target);
-        let verdict = judgement.and_then(|judgement| judgement.verdicts.get(loss));
-        verdict.cloned().unwrap_or(Verdict::Wait)
+        self.0.loss(loss)
     }
 
-    fn gain(&self, _: &GainId) -> Admission {
-        Admission::Free
+    fn gain(&self, gain: &GainId) -> Admission {
+        self.0.gain(gain)
     }
 }
 
@@ -42,10 +43,13 @@ impl Judge for Bench {
 struct State {
     /// First and last change since the last judgement.
     dirty: Option<(Instant, Instant)>,
+    /// When to judge even if nothing changes.
+    again: Option<Instant>,
+    /// What policies said at the last judgement, and since when. The start of the process counts as an edit.
+    edition: Option<(String, Instant)>,
     survey: Arc<Survey>,
-    judgements: Arc<BTreeMap<String, Judgement>>,
-    /// Let go on the budget, and not yet seen on record.
-    issued: BTreeSet<LossId>,
+    judgement: Arc<Judgement>,
+    memory: Memory,
 }
 
 impl Releaser {
@@ -61,7 +65,7 @@ impl Releaser {
 
     /// What may become of changes, as last judged.
     pub fn judge(&self, namespace: &str) -> Bench {
-        Bench(self.judgements(namespace))
+        Bench(self.judgement(namespace))
     }
 
     /// The last survey of a namespace.
@@ -73,12 +77,12 @@ impl Releaser {
             .unwrap_or_default()
     }
 
-    /// The last judgements of a namespace, by target.
-    pub fn judgements(&self, namespace: &str) -> Arc<BTreeMap<String, Judgement>> {
+    /// The last judgement of a namespace.
+    pub fn judgement(&self, namespace: &str) -> Arc<Judgement> {
         self.namespaces
             .lock()
             .get(namespace)
-            .map(|state| state.judgements.clone())
+            .map(|state| state.judgement.clone())
             .unwrap_or_default()
     }
 
@@ -97,7 +101,7 @@ impl Releaser {
                 }
                 Some((namespace, _)) => {
                     if context.index.read().is_synced() {
-                        context.releaser.look(&context, &namespace);
+                        context.releaser.look(&context, &namespace).await;
                     } else {
                         tokio::time::sleep(settle).await;
                     }
@@ -111,63 +115,91 @@ impl Releaser {
             .lock()
             .iter()
             .filter_map(|(name, state)| {
-                let (first, last) = state.dirty?;
-                Some((name.clone(), (last + settle).min(first + settle * PATIENCE)))
+                let settled = state
+                    .dirty
+                    .map(|(first, last)| (last + settle).min(first + settle * PATIENCE));
+                let at = settled.into_iter().chain(state.again).min()?;
+                Some((name.clone(), at))
             })
             .min_by_key(|(_, at)| *at)
     }
 
     /// Surveys and judges one namespace, and wakes whom the result concerns.
-    fn look(&self, context: &Context, namespace: &str) {
-        let mut issued = {
+    async fn look(&self, context: &Context, namespace: &str) {
+        let (mut memory, last_edition) = {
             let mut namespaces = self.namespaces.lock();
             let state = namespaces.entry(namespace.to_owned()).or_default();
             state.dirty = None;
-            std::mem::take(&mut state.issued)
+            state.again = None;
+            (std::mem::take(&mut state.memory), state.edition.clone())
         };
-        let index = context.index.read();
-        let Some(content) = index.namespace(namespace) else {
-            return;
-        };
-        let survey = survey(content, Timestamp::now());
-        let judgements = judge_all(content, &survey, &mut issued);
-        drop(index);
 
-        let (old_survey, old_judgements) = {
+        // 1. Judge what is in the index (pure). Whether edits have settled is told from the same look at it: one that
+        //    arrives meanwhile is neither in the survey nor taken for settled.
+        let (survey, judgement, edition, settles_at) = {
+            let index = context.index.read();
+            let Some(content) = index.namespace(namespace) else {
+                self.namespaces.lock().remove(namespace);
+                return;
+            };
+            let now = Instant::now();
+            let edition = edition(content);
+            let since = last_edition
+                .filter(|(last, _)| *last == edition)
+                .map_or(now, |(_, since)| since);
+            let settles_at = since + context.settings.policy_settle;
+            let terms = Terms {
+                limits: context.settings.limits.clone(),
+                settled: settles_at <= now,
+                now: Timestamp::now(),
+            };
+            let survey = survey(content, terms.now);
+            let judgement = judge_all(content, &survey, &terms, &mut memory);
+            let settles_at = (!terms.settled).then_some(settles_at);
+            (survey, judgement, (edition, since), settles_at)
+        };
+
+        // 2. Make the ChangeSets before any record names them (IO). Where one cannot be made, its changes wait all the
+        //    same, and it is tried again.
+        let made = opening::make(context, namespace, &judgement.openings).await;
+
+        // 3. Publish the verdicts (memory).
+        let (old_survey, old_judgement) = {
             let mut namespaces = self.namespaces.lock();
             let state = namespaces.entry(namespace.to_owned()).or_default();
-            state.issued = issued;
+            state.memory = memory;
+            state.edition = Some(edition);
+            state.again = settles_at
+                .into_iter()
+                .chain((!made).then(|| Instant::now() + AGAIN))
+                .min();
             (
                 std::mem::replace(&mut state.survey, Arc::new(survey)),
-                std::mem::replace(&mut state.judgements, Arc::new(judgements)),
+                std::mem::replace(&mut state.judgement, Arc::new(judgement)),
             )
         };
-        self.announce(context, namespace, &old_survey, &old_judgements);
+        self.announce(context, namespace, &old_survey, &old_judgement);
     }
 
-    fn announce(
-        &self,
-        context: &Context,
-        namespace: &str,
-        old_survey: &Survey,
-        old_judgements: &BTreeMap<String, Judgement>,
-    ) {
+    fn announce(&self, context: &Context, namespace: &str, old_survey: &Survey, old: &Judgement) {
         let survey = self.survey(namespace);
-        let judgements = self.judgements(namespace);
-        let mut people = BTreeSet::new();
-        for (target, judgement) in judgements.iter() {
-            let old = old_judgements.get(target);
-            for (loss, verdict) in &judgement.verdicts {
-                if old.and_then(|old| old.verdicts.get(loss)) != Some(verdict) {
-                    people.insert(loss.employee.clone());
-                }
-            }
-        }
-        for name in &people {
+        let new = self.judgement(namespace);
+        let losses = new
+            .verdicts
+            .iter()
+            .filter(|(id, verdict)| old.verdicts.get(id) != Some(*verdict));
+        let gains = new
+            .admissions
+            .iter()
+            .filter(|(id, verdict)| old.admissions.get(id) != Some(*verdict));
+        let people = losses
+            .map(|(id, _)| &id.employee)
+            .chain(gains.map(|(id, _)| &id.employee));
+        for name in people.collect::<BTreeSet<_>>() {
             context.employees.wake(namespace, name);
         }
         for (name, tally) in &survey.policies {
-            if old_survey.policies.get(name) != Some(tally) {
+            if old_survey.policies.get(name) != Some(tally) || old.enforced != new.enforced {
                 context.policies.wake(namespace, name);
             }
         }
@@ -179,10 +211,13 @@ impl Releaser {
         }
         let targets = survey.targets.keys().chain(old_survey.targets.keys());
         for name in targets.collect::<BTreeSet<_>>() {
-            if old_survey.targets.get(name) != survey.targets.get(name)
-                || old_judgements.get(name) != judgements.get(name)
-            {
+            if old_survey.targets.get(name) != survey.targets.get(name) || old.held.get(name) != new.held.get(name) {
                 context.targets.wake(namespace, name);
+            }
+        }
+        for (name, waiting) in &new.waiting {
+            if old.waiting.get(name) != Some(waiting) {
+                context.change_sets.wake(namespace, name);
             }
         }
     }

@@ -13,16 +13,25 @@ use jiff::Timestamp;
 pub use self::report::*;
 use self::totals::{Tellers, entitlement_totals, planned, target_totals};
 
+use super::deletions::deletions;
 use super::effect::RemoteKey;
-use super::guard::{Judgement, Loss, LossId, Lost, Verdict};
+use super::guard::{Admission, GainId, Judge as _, Judgement, Line, Loss, LossId, Lost, Memory, Terms, Verdict};
 use super::index::{Namespace, Person};
 use super::losses::{Named, account_name, is_unwanted, losses};
 use super::resolve::{Resolution, resolve};
 use super::survey::{judge_all, survey_with};
 use crate::api::employee::{EntitlementRecord, GrantState};
+use crate::api::target::Budget;
 
-/// Compares. `progress` is told how many people have been looked at.
-pub fn compare(before: &Namespace, after: &Namespace, now: Timestamp, progress: &mut dyn FnMut(usize)) -> Comparison {
+/// Compares, as of an instant, once the edits have settled. `limits` is the operator's budget for the whole namespace.
+/// `progress` is told how many people have been looked at.
+pub fn compare(
+    before: &Namespace,
+    after: &Namespace,
+    limits: &Budget,
+    now: Timestamp,
+    progress: &mut dyn FnMut(usize),
+) -> Comparison {
     let mut found = Comparison::default();
     let mut tellers = Tellers::default();
     let survey = survey_with(after, now, &mut |person, resolution| {
@@ -30,22 +39,38 @@ pub fn compare(before: &Namespace, after: &Namespace, now: Timestamp, progress: 
         progress(found.looked_at);
         let old = before.employees.get(&person.name);
         let old = old.map(|old| (old.as_ref(), resolve(before, old, now)));
-        let change = compare_person(before, old.as_ref().map(|(p, r)| (*p, r)), after, person, resolution);
+        let old = old
+            .as_ref()
+            .map(|(person, resolution)| Side::new(before, person, resolution, now));
+        let change = compare_person(old.as_ref(), &Side::new(after, person, resolution, now));
         tellers.after.hear(resolution);
-        if let Some((_, resolution)) = &old {
-            tellers.before.hear(resolution);
+        if let Some(old) = &old {
+            tellers.before.hear(old.resolution);
         }
         if !change.is_empty() {
             found.people.push(change);
         }
     });
-    let judgements = judge_all(after, &survey, &mut BTreeSet::new());
-    for loss in found.people.iter_mut().flat_map(|person| &mut person.losses) {
-        if let Some(change_set) = held_in(&judgements, &loss.id) {
-            loss.change_set = change_set;
+    let terms = Terms {
+        limits: limits.clone(),
+        settled: true,
+        now,
+    };
+    let judgement = judge_all(after, &survey, &terms, &mut Memory::default());
+    for person in &mut found.people {
+        for loss in &mut person.losses {
+            loss.change_set = held_in(&judgement, loss);
         }
+        for gain in &mut person.gains {
+            gain.change_set = waits_in(&judgement, &person.employee, gain);
+        }
+        // It waits there already, and would go on waiting.
+        person
+            .gains
+            .retain(|gain| gain.change_set.is_empty() || gain.change_set != gain.waited_in);
     }
-    found.held = held_sets(&judgements);
+    found.people.retain(|person| !person.is_empty());
+    found.held = held_sets(&judgement);
     found.entitlements = entitlement_totals(&found.people);
     found.targets = target_totals(&found.people, &survey);
     found.policies = tellers.policies(before, after);
@@ -54,48 +79,62 @@ pub fn compare(before: &Namespace, after: &Namespace, now: Timestamp, progress: 
     found
 }
 
-fn compare_person(
-    before: &Namespace,
-    old: Option<(&Person, &Resolution)>,
-    after: &Namespace,
-    person: &Person,
-    resolution: &Resolution,
-) -> PersonChange {
-    let gains = gains(after, person, resolution);
-    let lost = losses(after, person, resolution);
-    let (old_gains, old_losses) = match old {
-        Some((old, resolution)) => (self::gains(before, old, resolution), losses(before, old, resolution)),
-        None => (Vec::new(), Vec::new()),
+/// One person on one side of the comparison.
+struct Side<'a> {
+    namespace: &'a Namespace,
+    person: &'a Person,
+    resolution: &'a Resolution,
+    gains: Vec<Gained>,
+    losses: Vec<Loss>,
+}
+
+impl<'a> Side<'a> {
+    fn new(namespace: &'a Namespace, person: &'a Person, resolution: &'a Resolution, now: Timestamp) -> Self {
+        let mut losses = losses(namespace, person, resolution);
+        losses.extend(deletions(namespace, person, resolution, now));
+        Self {
+            gains: gains(namespace, person, resolution),
+            losses,
+            namespace,
+            person,
+            resolution,
+        }
+    }
+
+    fn gives(&self, key: &RemoteKey) -> bool {
+        self.gains
+            .iter()
+            .any(|gain| gain.key == *key && gain.blocked.is_empty())
+    }
+
+    fn takes(&self, id: &LossId) -> bool {
+        self.losses.iter().any(|loss| loss.id == *id)
+    }
+}
+
+fn compare_person(old: Option<&Side<'_>>, new: &Side<'_>) -> PersonChange {
+    let was_lost = |id: &LossId| old.is_some_and(|old| old.takes(id));
+    let was_coming = |gain: &Gained| {
+        let same = |old: &Gained| old.key == gain.key && old.blocked == gain.blocked;
+        old.is_some_and(|old| old.gains.iter().any(same))
     };
-    let gained =
-        |key: &RemoteKey, gains: &[Gained]| gains.iter().any(|gain| gain.key == *key && gain.blocked.is_empty());
-    let is_lost = |id: &LossId, losses: &[Loss]| losses.iter().any(|loss| loss.id == *id);
+    let old_losses = old.iter().flat_map(|old| &old.losses);
+    let old_gains = old.iter().flat_map(|old| &old.gains);
     PersonChange {
-        employee: person.name.clone(),
-        display_name: person.spec.display_name.clone().unwrap_or_default(),
-        parameters: parameters(after, person, resolution),
-        kept: old_losses
+        employee: new.person.name.clone(),
+        display_name: new.person.spec.display_name.clone().unwrap_or_default(),
+        gains: new.gains.iter().filter(|gain| !was_coming(gain)).cloned().collect(),
+        losses: new
+            .losses
             .iter()
-            .filter(|loss| !is_lost(&loss.id, &lost))
-            .map(access_of)
+            .filter(|loss| !was_lost(&loss.id))
+            .map(|loss| lost_access(new.person, loss))
             .collect(),
+        parameters: parameters(new.namespace, new.person, new.resolution),
+        kept: old_losses.filter(|loss| !new.takes(&loss.id)).map(access_of).collect(),
         no_longer_coming: old_gains
-            .iter()
-            .filter(|gain| gain.blocked.is_empty() && !gained(&gain.key, &gains))
+            .filter(|gain| gain.blocked.is_empty() && !new.gives(&gain.key))
             .map(|gain| gain.access.clone())
-            .collect(),
-        losses: lost
-            .iter()
-            .filter(|loss| !is_lost(&loss.id, &old_losses))
-            .map(|loss| lost_access(person, loss))
-            .collect(),
-        gains: gains
-            .into_iter()
-            .filter(|gain| {
-                !old_gains
-                    .iter()
-                    .any(|old| old.key == gain.key && old.blocked == gain.blocked)
-            })
             .collect(),
     }
 }
@@ -122,6 +161,13 @@ fn gains(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec
             key: key.clone(),
             policies: desired.grantors.clone(),
             change_set: String::new(),
+            waited_in: person
+                .status
+                .entitlements
+                .iter()
+                .find(|record| record.state == GrantState::Pending && RemoteKey::of(record) == *key)
+                .map(|record| record.change_set.clone())
+                .unwrap_or_default(),
             blocked: match resolution.blocked.get(key) {
                 Some(why) => why.clone(),
                 None if matches!(account_name(namespace, person, &key.target), Named::Nothing) => {
@@ -207,25 +253,37 @@ fn parameters(namespace: &Namespace, person: &Person, resolution: &Resolution) -
     changes
 }
 
-/// The `ChangeSet` that a loss would wait in.
-fn held_in(judgements: &BTreeMap<String, Judgement>, loss: &LossId) -> Option<String> {
-    match judgements.get(&loss.target)?.verdicts.get(loss)? {
-        Verdict::Held { .. } => Some(loss.target.clone()),
-        Verdict::Released { .. } | Verdict::Wait => None,
+/// The `ChangeSet` that a loss would wait in, or nothing. Of an exit only deletions are judged.
+fn held_in(judgement: &Judgement, loss: &LostAccess) -> String {
+    match judgement.loss(&loss.id) {
+        Verdict::Held { change_set, .. } => change_set,
+        Verdict::Released { .. } | Verdict::Wait => String::new(),
     }
 }
 
-fn held_sets(judgements: &BTreeMap<String, Judgement>) -> Vec<HeldSet> {
-    let held = judgements
-        .iter()
-        .filter_map(|(target, judgement)| Some((target, judgement.held.as_ref()?)));
-    held.map(|(target, report)| HeldSet {
-        change_set: target.clone(),
-        digest: report.digest.clone(),
-        cause: String::new(),
-        why: format!("more than {} people would lose access at {target}", report.budget),
-        people: report.people as usize,
-        changes: report.changes as usize,
-    })
-    .collect()
+/// The `ChangeSet` that a gain would wait in, or nothing. Where there is no ceiling none is judged.
+fn waits_in(judgement: &Judgement, employee: &str, gain: &Gained) -> String {
+    let id = GainId {
+        employee: employee.to_owned(),
+        key: gain.key.clone(),
+    };
+    match judgement.gain(&id) {
+        Admission::Held { change_set, .. } => change_set,
+        Admission::Free | Admission::Approved { .. } | Admission::Wait => String::new(),
+    }
+}
+
+fn held_sets(judgement: &Judgement) -> Vec<HeldSet> {
+    let held = judgement.openings.iter().map(|opening| HeldSet {
+        change_set: opening.name.clone(),
+        digest: opening.digest(),
+        cause: match opening.line {
+            Line::Losses(cause) => Some(cause),
+            Line::Grants => None,
+        },
+        why: opening.why.clone(),
+        people: opening.people(),
+        changes: opening.members.len(),
+    });
+    held.collect()
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::effect::{RemoteKey, subject_name};
 use super::guard::{Loss, LossId, Lost};
 use super::index::{Entry, Namespace, Person};
+use super::record::waits;
 use super::resolve::{Resolution, resolve};
 use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState};
 use crate::api::target::{AccountAction, AccountEnd, TargetSystem};
@@ -36,8 +37,13 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                 &record.target,
                 Lost::Membership(RemoteKey::of(record).object, record.account_id.clone()),
             ),
-            cause: cause(namespace, resolution, record),
-            change_set: record.change_set.clone(),
+            cause: as_judged(
+                cause(namespace, resolution, record),
+                record.cause,
+                &record.change_set,
+                &record.approval,
+            ),
+            change_set: waiting_in(&record.change_set, &record.approval),
             label: record.entitlement.clone(),
         });
     }
@@ -60,13 +66,35 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                 .map(|loss| loss.cause);
             losses.push(Loss {
                 id: id(&record.target, Lost::Account),
-                cause: resolution.ending.or(member).unwrap_or(Cause::AttributeChange),
-                change_set: record.change_set.clone(),
+                cause: as_judged(
+                    resolution.ending.or(member).unwrap_or(Cause::AttributeChange),
+                    record.cause,
+                    &record.change_set,
+                    &record.approval,
+                ),
+                change_set: waiting_in(&record.change_set, &record.approval),
                 label: "account".to_owned(),
             });
         }
     }
     losses
+}
+
+/// The cause of a loss that waits is the one it was judged by, even if the edit that called for it is enforced by now.
+fn as_judged(now: Cause, recorded: Option<Cause>, change_set: &str, approval: &str) -> Cause {
+    match (now, recorded) {
+        (Cause::AttributeChange, Some(Cause::PolicyChange)) if waits(change_set, approval) => Cause::PolicyChange,
+        _ => now,
+    }
+}
+
+/// The `ChangeSet` that a record waits in; empty where it does not wait.
+fn waiting_in(change_set: &str, approval: &str) -> String {
+    if waits(change_set, approval) {
+        change_set.to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// Whether something that policies give, or may give for all that can be told, needs the account at `target`.
@@ -120,7 +148,7 @@ pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &Entitlemen
         Some(Entry::Readable(policy)) => {
             // A policy that is new was not edited.
             let enforced = policy.status.as_ref().and_then(|status| status.enforced_generation);
-            enforced.is_some() && policy.metadata.generation != enforced
+            policy.metadata.generation.unwrap_or(1) != enforced.unwrap_or(1)
         }
         Some(Entry::Broken { .. }) | None => true,
     };

@@ -7,8 +7,10 @@
 //! ```
 
 pub mod compare;
+pub mod deletions;
 pub mod effect;
 pub mod enforced;
+pub mod gains;
 pub mod guard;
 pub mod index;
 pub mod losses;

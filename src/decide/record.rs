@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::effect::Outcome;
 use super::guard::Verdict;
 use crate::api::conditions::clip;
-use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState, Release};
+use crate::api::employee::{AccountRecord, AccountState, Cause, Deletion, EntitlementRecord, GrantState, Release};
 
 /// Takes in what came of the effect that the record says is under way.
 pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
@@ -57,6 +57,9 @@ pub fn absorb_grant(record: &mut EntitlementRecord, outcome: &Outcome, now: Time
                 record.state = GrantState::Revoked;
                 record.revoked_at = Some(Time(now));
             } else {
+                if record.state == GrantState::Granting {
+                    record.granted_at = None;
+                }
                 record.state = GrantState::Granted;
                 record.granted_at.get_or_insert(Time(now));
                 record.reason.clear();
@@ -118,6 +121,9 @@ impl LossFields<'_> {
         *self.cause = Some(*cause);
         *self.release = Some(*release);
         self.approval.clone_from(approval);
+        if *release != Release::Approved {
+            self.change_set.clear();
+        }
         *self.released_at = Some(Time(now));
         why(*cause).clone_into(self.reason);
         true
@@ -135,14 +141,15 @@ impl LossFields<'_> {
         };
         *self.cause = Some(*cause);
         self.change_set.clone_from(change_set);
+        self.approval.clear();
         clip(reason, 256).clone_into(self.reason);
         true
     }
 
     /// Clears what is said of an earlier loss, but for what the guard counts: that it was let go on the budget.
     fn forget(self) {
-        *self.cause = None;
         if *self.release != Some(Release::Budget) {
+            *self.cause = None;
             *self.release = None;
             *self.released_at = None;
         }
@@ -155,23 +162,100 @@ impl LossFields<'_> {
 
 /// Lets an account go, or holds it, as judged.
 pub fn lose_account(record: &mut AccountRecord, verdict: &Verdict, now: Timestamp) {
-    let may_be_held = matches!(record.state, AccountState::Active | AccountState::Held);
     if loss_fields!(record).let_go(verdict, now) {
         record.state = AccountState::Deactivating;
-    } else if may_be_held && loss_fields!(record).hold(verdict) {
+    } else if loss_fields!(record).hold(verdict) && record.state == AccountState::Active {
         record.state = AccountState::Held;
+    }
+}
+
+/// Lets the deletion of an account go, or holds it, as judged.
+pub fn delete_account(record: &mut AccountRecord, verdict: &Verdict, now: Timestamp) {
+    match verdict {
+        Verdict::Released {
+            release,
+            approval,
+            cause,
+        } => {
+            let waited_in = record.deletion.take().map(|deletion| deletion.change_set);
+            record.deletion = Some(Deletion {
+                cause: *cause,
+                release: Some(*release),
+                change_set: waited_in.filter(|_| *release == Release::Approved).unwrap_or_default(),
+                approval: approval.clone(),
+                released_at: Some(Time(now)),
+            });
+            record.state = AccountState::Deleting;
+            why(*cause).clone_into(&mut record.reason);
+        }
+        Verdict::Held {
+            cause,
+            change_set,
+            reason,
+        } => {
+            record.deletion = Some(Deletion {
+                cause: *cause,
+                release: None,
+                change_set: change_set.clone(),
+                approval: String::new(),
+                released_at: None,
+            });
+            clip(reason, 256).clone_into(&mut record.reason);
+        }
+        Verdict::Wait => {}
+    }
+}
+
+/// Says that the deletion of an account no longer waits, where it did: it is not called for any more.
+pub fn keep_account(record: &mut AccountRecord) {
+    if record
+        .deletion
+        .as_ref()
+        .is_some_and(|deletion| deletion.release.is_none())
+    {
+        record.deletion = None;
+        record.reason = record.cause.map(why).unwrap_or_default().to_owned();
     }
 }
 
 /// Lets a grant go, or holds it, as judged.
 pub fn lose_grant(record: &mut EntitlementRecord, verdict: &Verdict, now: Timestamp) {
-    // What is still on its way in is held once it is there.
-    let may_be_held = matches!(record.state, GrantState::Granted | GrantState::Held);
+    // What is still on its way in is held once it is there; its record names the ChangeSet all the same.
     if loss_fields!(record).let_go(verdict, now) {
         record.state = GrantState::Revoking;
-    } else if may_be_held && loss_fields!(record).hold(verdict) {
+    } else if loss_fields!(record).hold(verdict) && record.state == GrantState::Granted {
         record.state = GrantState::Held;
     }
+}
+
+/// Says that a loss no longer waits: it is not called for any more.
+pub fn keep_grant(record: &mut EntitlementRecord) {
+    // What is pending may wait to be granted.
+    if waits(&record.change_set, &record.approval) && record.state != GrantState::Pending {
+        record.change_set.clear();
+        record.cause = None;
+        record.reason.clear();
+    }
+    if record.state == GrantState::Held {
+        record.state = GrantState::Granted;
+    }
+}
+
+/// The same of the end of an account.
+pub fn keep_usable(record: &mut AccountRecord) {
+    if waits(&record.change_set, &record.approval) {
+        record.change_set.clear();
+        record.cause = None;
+        record.reason.clear();
+    }
+    if record.state == AccountState::Held {
+        record.state = AccountState::Active;
+    }
+}
+
+/// Whether what a record says of a `ChangeSet` is that it waits in it, and not that it was approved there.
+pub fn waits(change_set: &str, approval: &str) -> bool {
+    !change_set.is_empty() && approval.is_empty()
 }
 
 fn why(cause: Cause) -> &'static str {
@@ -194,6 +278,13 @@ pub fn forget_loss(record: &mut EntitlementRecord) {
 /// Clears what the record says of an earlier end, for a new operation; but not what the guard counts.
 pub fn start_over(record: &mut AccountRecord, operation: &str) {
     loss_fields!(record).forget();
+    if record
+        .deletion
+        .as_ref()
+        .is_some_and(|deletion| deletion.release != Some(Release::Budget))
+    {
+        record.deletion = None;
+    }
     operation.clone_into(&mut record.operation_id);
     record.scheduled_at = None;
 }

@@ -1,17 +1,23 @@
-//! Everybody at once: what the policies do in figures, and what every target would lose.
+//! Everybody at once: what the policies do in figures, and what every target would lose and gain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 
+use super::deletions::deletions;
 use super::effect::{RemoteKey, short_digest};
-use super::guard::{Docket, Judgement, LossId, Lost, Verdict, WINDOW_HOURS, judge};
+use super::gains::{gains, is_about_gain, is_gain};
+use super::guard::{
+    Case, Docket, Judgement, Known, Member, Memory, NAMESPACE_WINDOW, Spent, Terms, What, judge, window,
+};
 use super::index::{Entry, Namespace, Person};
 use super::losses::losses;
+use super::record::waits;
 use super::resolve::{Resolution, resolve, would};
-use crate::api::RELEASE_HELD_ANNOTATION;
-use crate::api::employee::{AccountRecord, AccountState, Cause, Counts, EntitlementRecord, Phase, Release};
+use crate::api::ChangeSet;
+use crate::api::employee::{
+    AccountRecord, AccountState, Cause, Counts, EntitlementRecord, GrantState, Origin, Phase, Release,
+};
 use crate::api::policy::{Mode, PlanReport};
 
 /// The most names that a plan shows.
@@ -26,6 +32,10 @@ pub struct Survey {
     pub entitlements: BTreeMap<String, Counts>,
     /// By target.
     pub targets: BTreeMap<String, TargetTally>,
+    /// People who lost something anywhere within the namespace's window, on the budget.
+    pub spent: Spent,
+    /// By name of the `ChangeSet`: its members, as far as records name it.
+    pub members: BTreeMap<String, BTreeSet<Member>>,
     /// People by connection and phase.
     pub phases: BTreeMap<(String, Phase), u32>,
 }
@@ -112,32 +122,65 @@ pub fn survey_with(namespace: &Namespace, now: Timestamp, visit: &mut dyn FnMut(
     survey
 }
 
-/// Judges the losses of every target. `issued` is what was let go on the budget and is not yet seen on record; it is
-/// brought up to date.
-pub fn judge_all(namespace: &Namespace, survey: &Survey, issued: &mut BTreeSet<LossId>) -> BTreeMap<String, Judgement> {
-    // What is on record by now, or no longer called for, is nothing that the guard must remember.
-    let called_for: BTreeSet<&LossId> = survey
-        .targets
-        .values()
-        .flat_map(|tally| tally.docket.losses.iter().map(|loss| &loss.id))
-        .collect();
-    issued.retain(|loss| called_for.contains(loss));
-    let mut judgements = BTreeMap::new();
-    for (name, tally) in &survey.targets {
-        // Without the target's own words there is no budget, and nothing goes.
-        let Some(target) = namespace.targets.get(name).and_then(Entry::readable) else {
-            continue;
+/// What decides over everybody as far as people edit it: policies, entitlements and exceptions. It differs after every
+/// edit.
+pub fn edition(namespace: &Namespace) -> String {
+    fn parts<K: kube::Resource>(kind: &str, entries: &BTreeMap<String, Entry<K>>) -> Vec<String> {
+        let part = |(name, entry): (&String, &Entry<K>)| match entry {
+            Entry::Readable(object) => {
+                let metadata = object.meta();
+                let (uid, deleted) = (&metadata.uid, &metadata.deletion_timestamp);
+                format!("{kind} {name} {:?} {uid:?} {deleted:?}", metadata.generation)
+            }
+            Entry::Broken { generation, .. } => format!("{kind} {name} broken {generation:?}"),
         };
-        let approval = target.annotations().get(RELEASE_HELD_ANNOTATION).map(String::as_str);
-        let judgement = judge(&tally.docket, &target.spec.guard, issued, approval);
-        // What was approved is known by the digest, and goes on no budget should that be withdrawn.
-        let on_budget =
-            |verdict: &Verdict| matches!(verdict, Verdict::Released { release, .. } if *release == Release::Budget);
-        let released = judgement.verdicts.iter().filter(|(_, verdict)| on_budget(verdict));
-        issued.extend(released.map(|(loss, _)| loss.clone()));
-        judgements.insert(name.clone(), judgement);
+        entries.iter().map(part).collect()
     }
-    judgements
+    let all = [
+        parts("policy", &namespace.policies),
+        parts("entitlement", &namespace.entitlements),
+        parts("exception", &namespace.exceptions),
+    ];
+    short_digest(all.iter().flatten().map(String::as_str))
+}
+
+/// Judges everything that a namespace calls for. `memory` is what was judged before and is not on record yet; it is
+/// brought up to date.
+pub fn judge_all(namespace: &Namespace, survey: &Survey, terms: &Terms, memory: &mut Memory) -> Judgement {
+    let guard = |name: &String| {
+        namespace
+            .targets
+            .get(name)
+            .and_then(Entry::readable)
+            .map(|target| &target.spec.guard)
+    };
+    let known = |entry: &Entry<ChangeSet>| match entry {
+        Entry::Readable(set) => Known::from(set.as_ref()),
+        Entry::Broken { .. } => Known {
+            broken: true,
+            ..Known::default()
+        },
+    };
+    let version = |name: &str| {
+        let person = namespace.employees.get(name);
+        person.map(|person| person.resource_version.as_str())
+    };
+    let case = Case {
+        targets: survey
+            .targets
+            .iter()
+            .map(|(name, tally)| (name.as_str(), (&tally.docket, guard(name))))
+            .collect(),
+        spent: &survey.spent,
+        members: &survey.members,
+        sets: namespace
+            .change_sets
+            .iter()
+            .map(|(name, entry)| (name.as_str(), known(entry)))
+            .collect(),
+        version: &version,
+    };
+    judge(&case, terms, memory)
 }
 
 fn count_person(survey: &mut Survey, namespace: &Namespace, person: &Person, resolution: &Resolution, now: Timestamp) {
@@ -177,35 +220,71 @@ fn count_person(survey: &mut Survey, namespace: &Namespace, person: &Person, res
                 tally.grants.add(record.state);
             }
         }
-        count_grant(
-            survey.targets.entry(record.target.clone()).or_default(),
-            person,
-            record,
-            now,
-        );
+        count_grant(survey, namespace, person, record, now);
     }
     for record in &person.status.accounts {
-        count_account(
-            survey.targets.entry(record.target.clone()).or_default(),
-            person,
-            record,
-            now,
-        );
+        count_account(survey, namespace, person, record, now);
     }
     for loss in losses(namespace, person, resolution) {
+        // An evidenced exit goes at once; the deletions that it brings do not.
         if loss.cause != Cause::Termination {
-            survey
-                .targets
-                .entry(loss.id.target.clone())
-                .or_default()
-                .docket
-                .losses
-                .push(loss);
+            survey.docket(&loss.id.target).losses.push(loss);
+        }
+    }
+    for loss in deletions(namespace, person, resolution, now) {
+        survey.docket(&loss.id.target).losses.push(loss);
+    }
+    for gain in gains(namespace, person, resolution) {
+        survey.docket(&gain.id.key.target).gains.push(gain);
+    }
+}
+
+impl Survey {
+    fn docket(&mut self, target: &str) -> &mut Docket {
+        &mut self.targets.entry(target.to_owned()).or_default().docket
+    }
+
+    /// Says that a record names a `ChangeSet`.
+    fn has_member(&mut self, change_set: &str, member: Member) {
+        if !change_set.is_empty() {
+            self.members.entry(change_set.to_owned()).or_default().insert(member);
+        }
+    }
+
+    /// Counts what was let go on the budget, where it is within the windows. Without a cause, for every cause.
+    fn spend(&mut self, namespace: &Namespace, person: &Person, target: &str, spending: &Spending, now: Timestamp) {
+        let (Some(Release::Budget), Some(at)) = (spending.release, spending.at) else {
+            return;
+        };
+        if at.duration_until(now) < target_window(namespace, target) {
+            self.docket(target).spent.add(spending.cause, &person.name);
+        }
+        if at.duration_until(now) < NAMESPACE_WINDOW {
+            self.spent.add(spending.cause, &person.name);
         }
     }
 }
 
-fn count_grant(tally: &mut TargetTally, person: &Person, record: &EntitlementRecord, now: Timestamp) {
+/// What a record says of something that was let go.
+struct Spending {
+    release: Option<Release>,
+    at: Option<Timestamp>,
+    cause: Option<Cause>,
+}
+
+fn target_window(namespace: &Namespace, target: &str) -> SignedDuration {
+    let target = namespace.targets.get(target).and_then(Entry::readable);
+    target.map_or(NAMESPACE_WINDOW, |target| window(&target.spec.guard))
+}
+
+fn count_grant(
+    survey: &mut Survey,
+    namespace: &Namespace,
+    person: &Person,
+    record: &EntitlementRecord,
+    now: Timestamp,
+) {
+    let tally = survey.targets.entry(record.target.clone()).or_default();
     if record.state.may_be_held() {
         tally.docket.holders.insert(person.name.clone());
         tally
@@ -214,52 +293,54 @@ fn count_grant(tally: &mut TargetTally, person: &Person, record: &EntitlementRec
             .or_default()
             .insert(record.account_id.clone());
     }
-    let what = Lost::Membership(RemoteKey::of(record).object, record.account_id.clone());
-    let released = record.released_at.as_ref().map(|at| at.0);
-    count_release(
-        &mut tally.docket,
-        person,
-        what,
-        &record.target,
-        (record.release, released, &record.approval),
-        now,
-    );
+    let since = record.granted_at.as_ref().map_or(now, |at| at.0);
+    let recent =
+        record.state == GrantState::Granting || since.duration_until(now) < target_window(namespace, &record.target);
+    if is_gain(record) && recent && record.origin == Origin::Operator {
+        tally.docket.gained.insert(person.name.clone());
+    }
+    let waits = waits(&record.change_set, &record.approval);
+    let spending = Spending {
+        release: record.release,
+        at: record.released_at.as_ref().map(|at| at.0),
+        // While another loss of the same thing waits, the record says why that is.
+        cause: record.cause.filter(|_| !waits),
+    };
+    survey.spend(namespace, person, &record.target, &spending, now);
+    let what = if is_about_gain(record) {
+        What::Grant
+    } else {
+        What::Entitlement
+    };
+    let member = Member::new(&person.name, &record.target, what, &record.entitlement);
+    survey.has_member(&record.change_set, member);
 }
 
-fn count_account(tally: &mut TargetTally, person: &Person, record: &AccountRecord, now: Timestamp) {
+fn count_account(survey: &mut Survey, namespace: &Namespace, person: &Person, record: &AccountRecord, now: Timestamp) {
+    let tally = survey.targets.entry(record.target.clone()).or_default();
     if !matches!(
         record.state,
         AccountState::Pending | AccountState::Creating | AccountState::Deleted
     ) {
         tally.accounts += 1;
     }
-    let released = record.released_at.as_ref().map(|at| at.0);
-    let release = (record.release, released, &record.approval);
-    count_release(&mut tally.docket, person, Lost::Account, &record.target, release, now);
-}
-
-fn count_release(
-    docket: &mut Docket,
-    person: &Person,
-    what: Lost,
-    target: &str,
-    (release, released, approval): (Option<Release>, Option<Timestamp>, &String),
-    now: Timestamp,
-) {
-    let in_window = released.is_some_and(|at| at.duration_until(now) < SignedDuration::from_hours(WINDOW_HOURS));
-    match release {
-        Some(Release::Budget) if in_window => {
-            docket.spent.insert(person.name.clone());
-        }
-        Some(Release::Approved) if in_window => {
-            let id = LossId {
-                employee: person.name.clone(),
-                target: target.to_owned(),
-                what,
-            };
-            docket.approved.entry(approval.clone()).or_default().insert(id);
-        }
-        _ => {}
+    let waits = waits(&record.change_set, &record.approval);
+    let spending = Spending {
+        release: record.release,
+        at: record.released_at.as_ref().map(|at| at.0),
+        cause: record.cause.filter(|_| !waits),
+    };
+    survey.spend(namespace, person, &record.target, &spending, now);
+    let member = |what| Member::new(&person.name, &record.target, what, "");
+    survey.has_member(&record.change_set, member(What::Account));
+    if let Some(deletion) = &record.deletion {
+        let spending = Spending {
+            release: deletion.release,
+            at: deletion.released_at.as_ref().map(|at| at.0),
+            cause: Some(deletion.cause),
+        };
+        survey.spend(namespace, person, &record.target, &spending, now);
+        survey.has_member(&deletion.change_set, member(What::Deletion));
     }
 }
 

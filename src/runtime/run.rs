@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::leadership::{LeaseOptions, acquire};
 use super::server::{self, Health};
 use crate::api::crds;
+use crate::api::target::Budget;
 use crate::controllers::audit::Audit;
 use crate::controllers::gate::Gate;
 use crate::controllers::{self, Context, Scope, Settings};
@@ -65,6 +66,28 @@ pub struct RunOptions {
         value_name = "MILLISECONDS"
     )]
     settle_milliseconds: u32,
+    /// How many seconds must pass without a further edit of policies, entitlements or exceptions before what an edit
+    /// would take is judged; what it gives follows at once.
+    #[arg(
+        long,
+        env = "ROLLCALL_POLICY_SETTLE_SECONDS",
+        default_value = "30",
+        value_name = "SECONDS"
+    )]
+    policy_settle_seconds: u16,
+    /// How many people may lose something in one namespace within 24 hours, for each cause, before a person must decide;
+    /// or the share of --namespace-max-percent, where that is more.
+    #[arg(
+        long,
+        env = "ROLLCALL_NAMESPACE_MAX_PEOPLE",
+        default_value = "25",
+        value_name = "PEOPLE"
+    )]
+    namespace_max_people: u32,
+    /// The same as a share of the people who hold anything in the namespace.
+    #[arg(long, env = "ROLLCALL_NAMESPACE_MAX_PERCENT", default_value = "10", value_name = "PERCENT",
+          value_parser = clap::value_parser!(u32).range(0..=100))]
+    namespace_max_percent: u32,
 }
 
 /// Why the operator ended otherwise than asked.
@@ -145,6 +168,11 @@ async fn lead(
     let settings = Settings {
         scope: options.namespace.clone().map_or(Scope::All, Scope::Namespace),
         settle: Duration::from_millis(options.settle_milliseconds.into()),
+        policy_settle: Duration::from_secs(options.policy_settle_seconds.into()),
+        limits: Budget {
+            max_people: options.namespace_max_people,
+            max_percent: options.namespace_max_percent,
+        },
     };
     let context = Arc::new(Context::new(client, config, settings, gate, audit, identity));
     health.lead(context.clone());

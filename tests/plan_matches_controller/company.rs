@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use rollcall::api::target::Budget;
 use serde_json::{Value, json};
 
 pub const PEOPLE: usize = 8;
@@ -20,6 +21,14 @@ pub const THINGS: [(&str, &str); 4] = [
 
 pub fn now() -> Timestamp {
     "2026-06-20T12:00:00Z".parse().unwrap()
+}
+
+/// The operator's budget for the whole namespace.
+pub fn limits() -> Budget {
+    Budget {
+        max_people: 6,
+        max_percent: 0,
+    }
 }
 
 /// The facts of one person.
@@ -86,6 +95,8 @@ pub struct Edit {
 pub struct Settings {
     pub on_unused: &'static str,
     pub max_people: u32,
+    /// A ceiling on grants.
+    pub grants: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -136,8 +147,13 @@ fn edit() -> impl Strategy<Value = Edit> {
 }
 
 pub fn case() -> impl Strategy<Value = Case> {
-    let setting = (select(vec!["Keep", "Deactivate"]), 0..5_u32)
-        .prop_map(|(on_unused, max_people)| Settings { on_unused, max_people });
+    let ceiling = option::weighted(0.2, 1..5_u32);
+    let setting = (select(vec!["Keep", "Deactivate"]), 0..5_u32, ceiling);
+    let setting = setting.prop_map(|(on_unused, max_people, grants)| Settings {
+        on_unused,
+        max_people,
+        grants,
+    });
     (
         vec(facts(), PEOPLE),
         vec(option::weighted(0.8, rule()), POLICIES),

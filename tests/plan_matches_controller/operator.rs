@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use rollcall::api::employee::{AccountState, Cause, EntitlementRecord, GrantState};
 use rollcall::api::entitlement::RemoteObject;
-use rollcall::api::{Employee, Entitlement, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem};
+use rollcall::api::{
+    ChangeSet, ChangeSetSpec, Employee, Entitlement, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem,
+};
 use rollcall::decide::compare::Access;
 use rollcall::decide::effect::{AccountAction, AccountSight, Intent, Outcome, RemoteKey, Sight, intents};
-use rollcall::decide::guard::{LossId, Verdict};
+use rollcall::decide::guard::{Judgement, Memory, Terms};
 use rollcall::decide::index::{Entry, Indexed};
 use rollcall::decide::survey::{judge_all, survey};
 use rollcall::decide::{Namespace, Person, plan, resolve};
 use serde_json::{Value, json};
 
-use crate::company::{Case, Edit, Facts, Rule, TARGETS, THINGS, now};
+use crate::company::{Case, Edit, Facts, Rule, TARGETS, THINGS, limits, now};
 
 /// What changed on record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +35,7 @@ pub struct Operator {
     /// Who holds what, by account.
     holders: BTreeSet<(RemoteKey, String)>,
     heard: BTreeMap<String, Vec<(Intent, Outcome)>>,
-    issued: BTreeSet<LossId>,
+    memory: Memory,
     version: i64,
 }
 
@@ -53,12 +55,15 @@ impl Operator {
             namespace: Namespace::default(),
             holders: BTreeSet::new(),
             heard: BTreeMap::new(),
-            issued: BTreeSet::new(),
+            memory: Memory::default(),
             version: 1,
         };
         let key = json!({"name": "s", "key": "k"});
         for (name, settings) in TARGETS.into_iter().zip(case.settings) {
-            let guard = json!({"maxPeople": settings.max_people, "maxPercent": 0});
+            let mut guard = json!({"maxPeople": settings.max_people, "maxPercent": 0});
+            if let Some(ceiling) = settings.grants {
+                guard["grants"] = json!({"maxPeople": ceiling, "maxPercent": 0});
+            }
             let spec = if name == "cluster" {
                 json!({"adopt": "Never", "guard": guard, "kubernetes": {"serviceAccountRef": {"name": "sa"}}})
             } else {
@@ -155,21 +160,14 @@ impl Operator {
     /// Judges, reconciles and does, until nothing changes any more.
     pub fn come_to_rest(&mut self) {
         for _ in 0..30 {
-            let all = survey(&self.namespace, now());
-            let judgements = judge_all(&self.namespace, &all, &mut self.issued);
-            let judge = |loss: &LossId| {
-                let verdict = judgements
-                    .get(&loss.target)
-                    .and_then(|judgement| judgement.verdicts.get(loss));
-                verdict.cloned().unwrap_or(Verdict::Wait)
-            };
+            let judgement = self.judge();
             let people: Vec<Arc<Person>> = self.namespace.employees.values().cloned().collect();
             let mut rested = true;
             for person in people {
                 let heard = self.heard.remove(&person.name).unwrap_or_default();
                 let resolution = resolve(&self.namespace, &person, now());
                 let sight = self.sight(&person, heard);
-                let next = plan::next(&self.namespace, &person, &resolution, &sight, &judge, now());
+                let next = plan::next(&self.namespace, &person, &resolution, &sight, &judgement, now());
                 let done: Vec<(Intent, Outcome)> = intents(&next.status.accounts, &next.status.entitlements)
                     .into_iter()
                     .map(|intent| {
@@ -242,12 +240,29 @@ impl Operator {
         Outcome::Done { account_id, attributes }
     }
 
-    /// The digests of what is held.
-    pub fn digests(&self) -> BTreeSet<String> {
+    /// Judges, and makes the `ChangeSet`s that this calls for.
+    fn judge(&mut self) -> Judgement {
         let all = survey(&self.namespace, now());
-        let judgements = judge_all(&self.namespace, &all, &mut self.issued.clone());
-        let held = judgements.values().filter_map(|judgement| judgement.held.as_ref());
-        held.map(|held| held.digest.clone()).collect()
+        let terms = Terms {
+            limits: limits(),
+            settled: true,
+            now: now(),
+        };
+        let judgement = judge_all(&self.namespace, &all, &terms, &mut self.memory);
+        for opening in &judgement.openings {
+            let mut set = ChangeSet::new(&opening.name, ChangeSetSpec::default());
+            set.metadata.resource_version = Some(self.next_version().to_string());
+            set.status = Some(opening.status(now()));
+            set.put(&mut self.namespace);
+        }
+        judgement
+    }
+
+    /// The digests that the cluster shows.
+    pub fn digests(&self) -> BTreeSet<String> {
+        let sets = self.namespace.change_sets.values().filter_map(Entry::readable);
+        sets.filter_map(|set| Some(set.status.as_ref()?.digest.clone()))
+            .collect()
     }
 }
 

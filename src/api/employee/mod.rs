@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::record::{
-    AccountRecord, AccountState, Cause, Counts, EmployeeStatus, EntitlementRecord, GrantState, NextTransition, Origin,
-    Phase, Release,
+    AccountRecord, AccountState, Cause, Counts, Deletion, EmployeeStatus, EntitlementRecord, GrantState,
+    NextTransition, Origin, Phase, Release,
 };
 use super::common::NameRef;
 use super::rules;

@@ -136,7 +136,7 @@ pub struct EntitlementRecord {
     /// On what ground the loss was let go; set with `releasedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Release>,
-    /// The `ChangeSet` that this change waits in, or waited in until it was let go.
+    /// The `ChangeSet` that this change waits in, or waited in until it was approved.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 253))]
     pub change_set: String,
@@ -222,6 +222,18 @@ pub enum Cause {
     Manual,
 }
 
+impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Termination,
+        Self::AttributeChange,
+        Self::Absence,
+        Self::PolicyChange,
+        Self::Drift,
+        Self::Manual,
+    ];
+}
+
 /// On what ground a loss was let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Release {
@@ -262,7 +274,7 @@ pub struct AccountRecord {
     /// On what ground that was let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<Release>,
-    /// The `ChangeSet` that its end waits in, or waited in until it was let go.
+    /// The `ChangeSet` that its end waits in, or waited in until that was approved.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 253))]
     pub change_set: String,
@@ -273,6 +285,9 @@ pub struct AccountRecord {
     /// When that was let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Time>,
+    /// What was decided of its deletion, once that was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
     /// When a deletion is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Time>,
@@ -284,6 +299,28 @@ pub struct AccountRecord {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 256))]
     pub last_error: String,
+}
+
+/// What was decided of the deletion of an account, which cannot be undone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deletion {
+    /// Why it is deleted.
+    pub cause: Cause,
+    /// On what ground the deletion was let go; set with `releasedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
+    /// The `ChangeSet` that the deletion waits in, or waited in until it was approved.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub change_set: String,
+    /// The digest of the `ChangeSet` whose approval let it go.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub approval: String,
+    /// When the deletion was let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Time>,
 }
 
 /// Where an account is.

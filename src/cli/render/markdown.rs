@@ -15,10 +15,10 @@ pub fn markdown(about: &About<'_>, comparison: &Comparison) -> String {
     for held in &comparison.held {
         let _ = write!(
             out,
-            "\n> **Held:** {} changes of {}, since {}. Once applied, they wait in ChangeSet `{}` with digest `{}`; to let them \
-             go: `{}`\n",
+            "\n> **Held:** {} changes of {}: {} Once applied, they wait in ChangeSet `{}` with digest `{}`; to let them go: \
+             `{}`\n",
             held.changes,
-            people(held.people),
+            people(held.people as usize),
             safe(&held.why),
             held.change_set,
             held.digest,

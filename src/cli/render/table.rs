@@ -79,7 +79,7 @@ pub fn table(about: &About<'_>, comparison: &Comparison) -> String {
             "\nHeld in {}: {} of {}, digest {}\n  why: {}\n  once it is there: {}\n",
             held.change_set,
             changes(held.changes),
-            people(held.people),
+            people(held.people as usize),
             held.digest,
             one_line(&held.why),
             approval(about, &held.change_set)

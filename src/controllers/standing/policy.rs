@@ -24,6 +24,7 @@ pub async fn policy(
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
     let survey = context.releaser.survey(&namespace);
+    let enforced = context.releaser.judgement(&namespace).enforced;
     let found = {
         let index = context.index.read();
         let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
@@ -48,7 +49,10 @@ pub async fn policy(
     status.observed_generation = policy.metadata.generation;
     // Before the first survey nothing is known.
     if tally.generation == policy.metadata.generation {
-        status.enforced_generation = tally.generation;
+        // While an edit settles, and until what it takes is on record, losses are its doing.
+        if enforced {
+            status.enforced_generation = tally.generation;
+        }
         status.matched = tally.matched;
         status.granted = tally.grants.granted;
         status.pending = tally.grants.pending;

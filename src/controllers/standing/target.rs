@@ -11,7 +11,7 @@ use kube::{Resource, ResourceExt};
 use super::{broken, write};
 use crate::api::conditions::{self, Fact};
 use crate::api::target::TargetSystemStatus;
-use crate::api::{PAUSED_ANNOTATION, RELEASE_HELD_ANNOTATION, TargetSystem};
+use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::controllers::context::Context;
 use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
@@ -42,7 +42,7 @@ pub async fn target(
         }
     };
     let survey = context.releaser.survey(&namespace);
-    let judgements = context.releaser.judgements(&namespace);
+    let judgement = context.releaser.judgement(&namespace);
     let mut status: TargetSystemStatus = target.status.clone().unwrap_or_default();
     let mut facts = Vec::new();
     if target.annotations().contains_key(PAUSED_ANNOTATION) {
@@ -64,23 +64,34 @@ pub async fn target(
     if let Some(tally) = survey.targets.get(&name) {
         status.accounts = tally.accounts;
     }
-    if let Some(judgement) = judgements.get(&name) {
-        status.held.clone_from(&judgement.held);
-    }
+    status.held = judgement.held.get(&name).cloned();
     facts.push(match &status.held {
-        Some(held) => Fact::yes(conditions::CHANGES_HELD, conditions::OVER_BUDGET, format!(
-            "{} people would lose {} grants or accounts here, and the budget is {} in 24 h. Look at status.held; to let \
-             exactly these go: kubectl annotate tsys {name} --overwrite {RELEASE_HELD_ANNOTATION}={}",
-            held.people, held.changes, held.budget, held.digest
-        )),
-        None => Fact::no(conditions::CHANGES_HELD, conditions::AS_EXPECTED, "No loss waits for a decision."),
+        Some(held) => Fact::yes(
+            conditions::CHANGES_HELD,
+            conditions::OVER_BUDGET,
+            format!(
+                "{} changes for {} people wait here for a person's decision, in ChangeSet {}. Look with `kubectl get chgset`, \
+                 or `rollcall changeset show {}`.",
+                held.changes,
+                held.people,
+                held.change_sets.join(", "),
+                held.change_sets.first().map_or("NAME", String::as_str),
+            ),
+        ),
+        None => Fact::no(
+            conditions::CHANGES_HELD,
+            conditions::AS_EXPECTED,
+            "No change waits for a decision.",
+        ),
     });
     status.observed_generation = target.metadata.generation;
-    let news = set_all(
+    let mut news = set_all(
         &mut status.conditions,
         &facts,
         target.metadata.generation,
         Timestamp::now(),
     );
+    // Said when each ChangeSet was made.
+    news.retain(|fact| fact.type_ != conditions::CHANGES_HELD || fact.holds == Some(false));
     write(&context, &target, status, |target| target.status.as_ref(), &news).await
 }

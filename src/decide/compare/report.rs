@@ -84,6 +84,9 @@ pub struct Gained {
     /// The remote object, by which grants are counted.
     #[serde(skip)]
     pub key: RemoteKey,
+    /// The `ChangeSet` that it waits in by its record; empty where it waits in none.
+    #[serde(skip)]
+    pub waited_in: String,
     /// The policies that would give it.
     pub policies: Vec<String>,
     /// The `ChangeSet` that it would wait in; empty where it would go ahead.
@@ -198,12 +201,13 @@ pub struct HeldSet {
     pub change_set: String,
     /// The digest to approve.
     pub digest: String,
-    /// Why its changes are called for.
-    pub cause: String,
+    /// Why its losses are called for; absent where it holds gains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// Which budget they exceed, in plain words.
     pub why: String,
     /// How many people it is about.
-    pub people: usize,
+    pub people: u32,
     /// How many changes it has; those that come anyway are among them.
     pub changes: usize,
 }

@@ -10,6 +10,7 @@ use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, Grant
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{AccountSpec, Adopt};
 use crate::decide::effect::{AccountSight, RemoteKey, attributes_digest, operation_id};
+use crate::decide::guard::{Admission, GainId};
 use crate::decide::losses::{Named, account_name, account_of_another, readable_target};
 use crate::decide::record::{forget_loss, start_over};
 use crate::decide::resolve::Desired;
@@ -120,9 +121,12 @@ impl Planner<'_> {
         };
         // What the guard counts outlives the account.
         if let Some(gone) = gone.filter(|gone| gone.release == Some(Release::Budget)) {
+            record.cause = gone.cause;
             record.release = gone.release;
             record.released_at.clone_from(&gone.released_at);
         }
+        let deletion = gone.and_then(|gone| gone.deletion.clone());
+        record.deletion = deletion.filter(|deletion| deletion.release == Some(Release::Budget));
         match self.sight.account(target) {
             AccountSight::Unseen => {
                 self.next.look_up.insert(target.to_owned());
@@ -169,6 +173,18 @@ impl Planner<'_> {
         };
         self.accounts.insert(target.to_owned(), record);
         usable
+    }
+
+    /// What may become of a gain; where the target has no ceiling on grants, it goes ahead.
+    fn admission(&self, key: &RemoteKey) -> Admission {
+        let target = readable_target(self.namespace, &key.target);
+        if target.is_none_or(|target| target.spec.guard.grants.is_none()) {
+            return Admission::Free;
+        }
+        self.judge.gain(&GainId {
+            employee: self.person.name.clone(),
+            key: key.clone(),
+        })
     }
 
     fn want_grant(&mut self, key: &RemoteKey, desired: &Desired, usable: &Usable, adopt: Adopt) {
@@ -228,7 +244,27 @@ impl Planner<'_> {
                             return;
                         }
                     }
-                    Some(false) => begin(&mut record),
+                    Some(false) => match self.admission(key) {
+                        Admission::Free => begin(&mut record),
+                        Admission::Approved { change_set, approval } => {
+                            begin(&mut record);
+                            record.change_set = change_set;
+                            record.approval = approval;
+                        }
+                        Admission::Held { change_set, reason } => {
+                            record.state = GrantState::Pending;
+                            forget_loss(&mut record);
+                            record.change_set = change_set;
+                            clip(&reason, 256).clone_into(&mut record.reason);
+                        }
+                        Admission::Wait => {
+                            self.next.unjudged = true;
+                            if record.state == GrantState::Pending && record.change_set.is_empty() {
+                                // Whatever stood in the way is gone: it is counted among what is about to be granted.
+                                record.reason.clear();
+                            }
+                        }
+                    },
                     Some(true) if adopt == Adopt::Desired => {
                         begin(&mut record);
                         record.state = GrantState::Granted;

@@ -3,26 +3,24 @@
 mod give;
 mod summary;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::summary::{count, next_transition, set_conditions};
+use super::deletions::{deletion_at, deletion_id};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Judge, Loss, Lost, Verdict};
 use super::index::{Namespace, Person};
-use super::losses::{account_end, cause, held_by_another, is_unwanted, losses, may_need_account};
-use super::record::{absorb_account, absorb_grant, lose_account, lose_grant};
+use super::losses::{cause, held_by_another, is_unwanted, losses};
+use super::record::{
+    absorb_account, absorb_grant, delete_account, keep_account, keep_grant, keep_usable, lose_account, lose_grant,
+};
 use super::resolve::Resolution;
 use crate::api::employee::{
     AccountRecord, AccountState, Cause, EmployeeStatus, EntitlementRecord, GrantState, Release,
 };
-use crate::api::target::AccountAction;
 
-/// How long after deactivation an account is deleted, where `after` says nothing.
-const DELETE_AFTER: Duration = Duration::from_hours(720);
 /// How long a record of something revoked is kept; longer than the guard's window, which counts from it.
 const KEEP_REVOKED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The most records that the CRD lets an Employee have.
@@ -57,6 +55,7 @@ pub fn next(
         person,
         resolution,
         sight,
+        judge,
         now,
         accounts: person
             .status
@@ -76,7 +75,7 @@ pub fn next(
         planner.absorb(intent, outcome);
     }
     let due = losses(namespace, &planner.as_recorded(), resolution);
-    planner.lose(&due, judge);
+    planner.lose(&due);
     if resolution.frozen.is_none() && resolution.ending.is_none() {
         planner.keep_what_is_no_longer_lost(&due);
         planner.give();
@@ -96,6 +95,7 @@ struct Planner<'a> {
     person: &'a Person,
     resolution: &'a Resolution,
     sight: &'a Sight,
+    judge: &'a dyn Judge,
     now: Timestamp,
     accounts: BTreeMap<String, AccountRecord>,
     grants: BTreeMap<GrantKey, EntitlementRecord>,
@@ -151,7 +151,7 @@ impl Planner<'_> {
         }
     }
 
-    fn lose(&mut self, due: &[Loss], judge: &dyn Judge) {
+    fn lose(&mut self, due: &[Loss]) {
         for loss in due {
             let cause = loss.cause;
             let verdict = if cause == Cause::Termination {
@@ -161,20 +161,8 @@ impl Planner<'_> {
                     cause,
                 }
             } else {
-                // It may be of a moment ago, when the same was lost for another reason.
-                match judge.loss(&loss.id) {
-                    Verdict::Released { release, approval, .. } => Verdict::Released {
-                        release,
-                        approval,
-                        cause,
-                    },
-                    Verdict::Held { change_set, reason, .. } => Verdict::Held {
-                        cause,
-                        change_set,
-                        reason,
-                    },
-                    Verdict::Wait => Verdict::Wait,
-                }
+                // The cause by which it was judged stays, since it was counted as that.
+                self.judge.loss(&loss.id)
             };
             if verdict == Verdict::Wait {
                 self.next.unjudged = true;
@@ -247,22 +235,16 @@ impl Planner<'_> {
             let lost = due.iter().any(|loss| {
                 loss.id.target == key.target && loss.id.what == Lost::Membership(key.object.clone(), account_id.clone())
             });
-            if record.state == GrantState::Held && !lost {
-                record.state = GrantState::Granted;
-                record.change_set.clear();
-                record.cause = None;
-                record.reason.clear();
+            if !lost {
+                keep_grant(record);
             }
         }
         for (target, record) in &mut self.accounts {
             let lost = due
                 .iter()
                 .any(|loss| loss.id.target == *target && loss.id.what == Lost::Account);
-            if record.state == AccountState::Held && !lost {
-                record.state = AccountState::Active;
-                record.change_set.clear();
-                record.cause = None;
-                record.reason.clear();
+            if !lost {
+                keep_usable(record);
             }
         }
     }
@@ -272,28 +254,16 @@ impl Planner<'_> {
             return;
         }
         for (target, record) in &mut self.accounts {
-            let Some(end) = account_end(self.namespace, self.resolution, target) else {
-                continue;
-            };
-            record.scheduled_at = None;
-            if record.state != AccountState::Deactivated || end.action != AccountAction::Delete {
-                continue;
-            }
-            // What cannot be told takes nothing, and this cannot be given back.
-            if may_need_account(self.resolution, target) {
+            let at = deletion_at(self.namespace, self.resolution, record);
+            record.scheduled_at = at.filter(|at| *at > self.now).map(Time);
+            if at.is_none_or(|at| at > self.now) {
+                keep_account(record);
                 continue;
             }
-            let Some(released) = &record.released_at else { continue };
-            let delay = end.after.map_or(DELETE_AFTER, |after| after.get_or(DELETE_AFTER));
-            // A delay too long for the calendar never comes due.
-            let Ok(at) = released.0.checked_add(delay) else {
-                continue;
-            };
-            if at <= self.now {
-                record.state = AccountState::Deleting;
-            } else {
-                record.scheduled_at = Some(Time(at));
-            }
+            // Exits included: it cannot be undone.
+            let verdict = self.judge.loss(&deletion_id(self.person, target));
+            self.next.unjudged |= verdict == Verdict::Wait;
+            delete_account(record, &verdict, self.now);
         }
     }
 

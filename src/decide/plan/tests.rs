@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::employee::{Origin, Phase};
 use crate::api::entitlement::RemoteObject;
+use crate::api::target::Budget;
 use crate::api::{Employee, Entitlement, ProvisioningPolicy, TargetSystem};
 use crate::decide::effect::{AccountAction as Act, AccountSight, attributes_digest};
-use crate::decide::guard::{LossId, judge};
+use crate::decide::guard::{LossId, Memory, Terms};
 use crate::decide::index::Indexed;
 use crate::decide::resolve::resolve;
-use crate::decide::survey::survey;
+use crate::decide::survey::{judge_all, survey};
 
 mod giving;
 mod losing;
@@ -156,6 +157,15 @@ impl Story {
     fn plan(&self) -> Next {
         let resolution = resolve(&self.namespace, self.ada(), self.now);
         let survey = survey(&self.namespace, self.now);
+        let terms = Terms {
+            limits: Budget {
+                max_people: 25,
+                max_percent: 10,
+            },
+            settled: true,
+            now: self.now,
+        };
+        let judgement = judge_all(&self.namespace, &survey, &terms, &mut Memory::default());
         let verdict = |loss: &LossId| match self.ruling {
             Ruling::Wait => Verdict::Wait,
             Ruling::Hold => Verdict::Held {
@@ -163,20 +173,13 @@ impl Story {
                 change_set: "cs".to_owned(),
                 reason: "waits for a person".to_owned(),
             },
-            Ruling::Judged => {
-                let docket = &survey.targets[&loss.target].docket;
-                let guard = &self.namespace.targets[&loss.target].readable().unwrap().spec.guard;
-                judge(docket, guard, &BTreeSet::new(), None).verdicts[loss].clone()
-            }
+            Ruling::Judged => judgement.loss(loss),
         };
-        next(
-            &self.namespace,
-            self.ada(),
-            &resolution,
-            &self.sight,
-            &verdict,
-            self.now,
-        )
+        let judge: &dyn Judge = match self.ruling {
+            Ruling::Judged => &judgement,
+            _ => &verdict,
+        };
+        next(&self.namespace, self.ada(), &resolution, &self.sight, judge, self.now)
     }
 
     /// Records what is planned, and takes the outcomes as consumed.
