@@ -34,7 +34,7 @@ fn foretold(before: &Namespace, after: &Namespace) -> (BTreeSet<Change>, BTreeSe
     let mut all = BTreeSet::new();
     for person in &comparison.people {
         let who = || person.employee.clone();
-        for gain in person.gains.iter().filter(|gain| gain.blocked.is_empty()) {
+        for gain in person.coming() {
             let access = gain.access.clone();
             all.insert(if gain.change_set.is_empty() {
                 Change::Gained(who(), access)
@@ -42,7 +42,7 @@ fn foretold(before: &Namespace, after: &Namespace) -> (BTreeSet<Change>, BTreeSe
                 Change::GainHeld(who(), access, gain.change_set.clone())
             });
         }
-        for loss in &person.losses {
+        for loss in person.going() {
             let access = loss.access.clone();
             all.insert(if loss.change_set.is_empty() {
                 Change::Lost(who(), access, loss.cause)

@@ -13,7 +13,7 @@ use super::source::{Source, SourceError};
 use super::tenants::{Inputs, Tenants, combine};
 use crate::api::target::Budget;
 use crate::decide::Namespace;
-use crate::decide::compare::{Comparison, compare};
+use crate::decide::compare::{Comparison, PersonChange, compare};
 
 /// What the command line says.
 #[derive(Clone, Debug, clap::Args)]
@@ -182,12 +182,8 @@ pub async fn plan(options: &PlanOptions) -> Result<Plan, PlanError> {
 }
 
 fn code(comparison: &Comparison, fail_on: FailOn) -> u8 {
-    let people = || comparison.people.iter();
-    let held = people().any(|person| {
-        let gains = person.gains.iter().any(|gain| !gain.change_set.is_empty());
-        gains || person.losses.iter().any(|loss| !loss.change_set.is_empty())
-    });
-    let losses = people().any(|person| !person.losses.is_empty());
+    let held = comparison.people.iter().any(PersonChange::is_held);
+    let losses = comparison.people.iter().any(|person| person.going().next().is_some());
     match fail_on {
         FailOn::None => 0,
         _ if held => 4,

@@ -16,11 +16,11 @@ use self::totals::{Tellers, entitlement_totals, planned, target_totals};
 use super::deletions::deletions;
 use super::effect::RemoteKey;
 use super::guard::{Admission, GainId, Judge as _, Judgement, Line, Loss, LossId, Lost, Memory, Terms, Verdict};
-use super::index::{Namespace, Person};
+use super::index::{Entry, Namespace, Person};
 use super::losses::{Named, account_name, is_unwanted, losses};
 use super::resolve::{Resolution, resolve};
 use super::survey::{judge_all, survey_with};
-use crate::api::employee::{EntitlementRecord, GrantState};
+use crate::api::employee::{Cause, EntitlementRecord, GrantState};
 use crate::api::target::Budget;
 
 /// Compares, as of an instant, once the edits have settled. `limits` is the operator's budget for the whole namespace.
@@ -59,8 +59,13 @@ pub fn compare(
     let judgement = judge_all(after, &survey, &terms, &mut Memory::default());
     for person in &mut found.people {
         for loss in &mut person.losses {
-            loss.change_set = held_in(&judgement, loss);
+            judge_loss(after, &judgement, loss);
         }
+        // What is called for already comes anyway, unless it is held and would go, as when somebody leaves.
+        let goes = |loss: &LostAccess| loss.change_set.is_empty() && loss.blocked.is_empty();
+        person
+            .losses
+            .retain(|loss| !loss.is_due || (!loss.waited_in.is_empty() && goes(loss)));
         for gain in &mut person.gains {
             gain.change_set = waits_in(&judgement, &person.employee, gain);
         }
@@ -113,7 +118,6 @@ impl<'a> Side<'a> {
 }
 
 fn compare_person(old: Option<&Side<'_>>, new: &Side<'_>) -> PersonChange {
-    let was_lost = |id: &LossId| old.is_some_and(|old| old.takes(id));
     let was_coming = |gain: &Gained| {
         let same = |old: &Gained| old.key == gain.key && old.blocked == gain.blocked;
         old.is_some_and(|old| old.gains.iter().any(same))
@@ -127,11 +131,13 @@ fn compare_person(old: Option<&Side<'_>>, new: &Side<'_>) -> PersonChange {
         losses: new
             .losses
             .iter()
-            .filter(|loss| !was_lost(&loss.id))
-            .map(|loss| lost_access(new.person, loss))
+            .map(|loss| lost_access(old, new.person, loss))
             .collect(),
         parameters: parameters(new.namespace, new.person, new.resolution),
-        kept: old_losses.filter(|loss| !new.takes(&loss.id)).map(access_of).collect(),
+        kept: old_losses
+            .filter(|loss| !loss.change_set.is_empty() && !new.takes(&loss.id))
+            .map(access_of)
+            .collect(),
         no_longer_coming: old_gains
             .filter(|gain| gain.blocked.is_empty() && !new.gives(&gain.key))
             .map(|gain| gain.access.clone())
@@ -183,7 +189,7 @@ fn is_had(record: &EntitlementRecord) -> bool {
     record.state.may_be_held() && !matches!(record.state, GrantState::Revoking | GrantState::Failed)
 }
 
-fn lost_access(person: &Person, loss: &Loss) -> LostAccess {
+fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAccess {
     let records = person.status.entitlements.iter();
     let gave = records
         .filter(|record| match &loss.id.what {
@@ -195,12 +201,16 @@ fn lost_access(person: &Person, loss: &Loss) -> LostAccess {
             Lost::Account | Lost::Deletion => false,
         })
         .flat_map(|record| record.grantors.iter().cloned());
+    let due = old.and_then(|old| old.losses.iter().find(|due| due.id == loss.id));
     LostAccess {
         access: access_of(loss),
         id: loss.id.clone(),
+        is_due: due.is_some(),
+        waited_in: due.map(|due| due.change_set.clone()).unwrap_or_default(),
         cause: loss.cause,
         policies: gave.collect(),
         change_set: String::new(),
+        blocked: String::new(),
     }
 }
 
@@ -253,11 +263,25 @@ fn parameters(namespace: &Namespace, person: &Person, resolution: &Resolution) -
     changes
 }
 
-/// The `ChangeSet` that a loss would wait in, or nothing. Of an exit only deletions are judged.
-fn held_in(judgement: &Judgement, loss: &LostAccess) -> String {
+/// What would become of a loss.
+fn judge_loss(after: &Namespace, judgement: &Judgement, loss: &mut LostAccess) {
     match judgement.loss(&loss.id) {
-        Verdict::Held { change_set, .. } => change_set,
-        Verdict::Released { .. } | Verdict::Wait => String::new(),
+        Verdict::Held { change_set, .. } => loss.change_set = change_set,
+        Verdict::Released { .. } => {}
+        // Of an exit only deletions are judged.
+        Verdict::Wait if loss.cause == Cause::Termination && loss.id.what != Lost::Deletion => {}
+        Verdict::Wait => {
+            let target_known = after
+                .targets
+                .get(&loss.access.target)
+                .and_then(Entry::readable)
+                .is_some();
+            loss.blocked = if target_known {
+                "the account stays for as long as something that it holds is not let go".to_owned()
+            } else {
+                "its target cannot be read, and without its budget nothing goes".to_owned()
+            };
+        }
     }
 }
 

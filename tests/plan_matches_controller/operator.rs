@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rollcall::api::change_set::ChangeSetState;
 use rollcall::api::employee::{AccountState, Cause, EntitlementRecord, GrantState};
 use rollcall::api::entitlement::RemoteObject;
 use rollcall::api::{
@@ -255,7 +256,25 @@ impl Operator {
             set.status = Some(opening.status(now()));
             set.put(&mut self.namespace);
         }
+        for (name, waiting) in &judgement.waiting {
+            self.stand(name, *waiting);
+        }
         judgement
+    }
+
+    /// What the sets' controller writes of one in which so many changes wait.
+    fn stand(&mut self, name: &str, waiting: u32) {
+        let Some(set) = self.namespace.change_sets.get(name).and_then(Entry::readable).cloned() else {
+            return;
+        };
+        let mut set = Arc::unwrap_or_clone(set);
+        set.metadata.resource_version = Some(self.next_version().to_string());
+        let status = set.status.get_or_insert_default();
+        status.waiting = waiting;
+        if waiting == 0 {
+            status.state = ChangeSetState::Done;
+        }
+        set.put(&mut self.namespace);
     }
 
     /// The digests that the cluster shows.

@@ -50,7 +50,7 @@ struct Summary {
     people_with_other_parameters: usize,
     people_held: usize,
     held: usize,
-    /// Gains that would not be begun.
+    /// Gains and losses that would not be begun.
     blocked: usize,
 }
 
@@ -58,18 +58,17 @@ impl Summary {
     fn of(comparison: &Comparison) -> Self {
         let mut summary = Self::default();
         for person in &comparison.people {
-            let gains = person.gains.iter().filter(|gain| gain.blocked.is_empty());
-            let coming = gains.clone().count();
-            let held = gains.filter(|gain| !gain.change_set.is_empty()).count()
-                + person.losses.iter().filter(|loss| !loss.change_set.is_empty()).count();
+            let (coming, going) = (person.coming().count(), person.going().count());
+            let held = person.coming().filter(|gain| !gain.change_set.is_empty()).count()
+                + person.going().filter(|loss| !loss.change_set.is_empty()).count();
             summary.gains += coming;
             summary.people_gaining += usize::from(coming > 0);
-            summary.losses += person.losses.len();
-            summary.people_losing += usize::from(!person.losses.is_empty());
+            summary.losses += going;
+            summary.people_losing += usize::from(going > 0);
             summary.people_with_other_parameters += usize::from(!person.parameters.is_empty());
             summary.held += held;
             summary.people_held += usize::from(held > 0);
-            summary.blocked += person.gains.len() - coming;
+            summary.blocked += person.gains.len() - coming + person.losses.len() - going;
         }
         summary
     }
@@ -159,7 +158,11 @@ fn losses(person: &PersonChange) -> Vec<Row> {
                 "" => String::new(),
                 change_set => format!(", held in {change_set}"),
             };
-            format!("{:?}{by}{held}", loss.cause)
+            let stays = match loss.blocked.as_str() {
+                "" => String::new(),
+                why => format!(", but does not go: {}", one_line(why)),
+            };
+            format!("{:?}{by}{held}{stays}", loss.cause)
         },
     };
     person.losses.iter().map(row).collect()
@@ -206,7 +209,7 @@ fn kept(person: &PersonChange) -> Vec<Row> {
     let kept = person
         .kept
         .iter()
-        .map(|kept| row(kept, "is to be lost now, and would stay"));
+        .map(|kept| row(kept, "its loss waits for a decision now, and would not be called for"));
     let coming = person.no_longer_coming.iter();
     kept.chain(coming.map(|access| row(access, "is on its way now, and would not come")))
         .collect()

@@ -46,7 +46,7 @@ pub struct PersonChange {
     /// Parameters of what they keep that would be others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<ParameterChange>,
-    /// What `before` would take, and `after` would not.
+    /// What is held, as the record says, and would no longer be called for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Access>,
     /// What `before` would yet give, and `after` would not.
@@ -55,6 +55,22 @@ pub struct PersonChange {
 }
 
 impl PersonChange {
+    /// The gains that would come, held ones included.
+    pub fn coming(&self) -> impl Iterator<Item = &Gained> + Clone {
+        self.gains.iter().filter(|gain| gain.blocked.is_empty())
+    }
+
+    /// The losses that would go, held ones included.
+    pub fn going(&self) -> impl Iterator<Item = &LostAccess> + Clone {
+        self.losses.iter().filter(|loss| loss.blocked.is_empty())
+    }
+
+    /// Whether anything of this would wait for a person.
+    pub fn is_held(&self) -> bool {
+        self.gains.iter().any(|gain| !gain.change_set.is_empty())
+            || self.losses.iter().any(|loss| !loss.change_set.is_empty())
+    }
+
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
         self.gains.is_empty()
@@ -115,6 +131,15 @@ pub struct LostAccess {
     /// The `ChangeSet` that it would wait in; empty where it would go.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub change_set: String,
+    /// Why it would not go all the same; empty where it would.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub blocked: String,
+    /// Whether it is called for already.
+    #[serde(skip)]
+    pub is_due: bool,
+    /// The `ChangeSet` that it waits in by its record; empty where it waits in none.
+    #[serde(skip)]
+    pub waited_in: String,
 }
 
 /// A parameter that would be another.

@@ -88,12 +88,12 @@ impl Tellers {
 pub(super) fn entitlement_totals(people: &[PersonChange]) -> Vec<EntitlementTotal> {
     let mut totals: BTreeMap<Access, EntitlementTotal> = BTreeMap::new();
     for person in people {
-        for gain in person.gains.iter().filter(|gain| gain.blocked.is_empty()) {
+        for gain in person.coming() {
             let total = totals.entry(gain.access.clone()).or_default();
             total.gains += 1;
             total.held += usize::from(!gain.change_set.is_empty());
         }
-        for loss in &person.losses {
+        for loss in person.going() {
             let total = totals.entry(loss.access.clone()).or_default();
             total.losses += 1;
             total.held += usize::from(!loss.change_set.is_empty());
@@ -112,13 +112,13 @@ pub(super) fn entitlement_totals(people: &[PersonChange]) -> Vec<EntitlementTota
 pub(super) fn target_totals(people: &[PersonChange], survey: &Survey) -> Vec<TargetTotal> {
     let mut totals: BTreeMap<&str, TargetTotal> = BTreeMap::new();
     for person in people {
-        let gains = person.gains.iter().filter(|gain| gain.blocked.is_empty());
-        let gaining: BTreeSet<&str> = gains.clone().map(|gain| gain.access.target.as_str()).collect();
-        let losing: BTreeSet<&str> = person.losses.iter().map(|loss| loss.access.target.as_str()).collect();
-        let held_gains = gains
+        let gaining: BTreeSet<&str> = person.coming().map(|gain| gain.access.target.as_str()).collect();
+        let losing: BTreeSet<&str> = person.going().map(|loss| loss.access.target.as_str()).collect();
+        let held_gains = person
+            .coming()
             .filter(|gain| !gain.change_set.is_empty())
             .map(|gain| &gain.access);
-        let held_losses = person.losses.iter().filter(|loss| !loss.change_set.is_empty());
+        let held_losses = person.going().filter(|loss| !loss.change_set.is_empty());
         let held = held_gains.chain(held_losses.map(|loss| &loss.access));
         let held: BTreeSet<&str> = held.map(|access| access.target.as_str()).collect();
         for target in gaining {
