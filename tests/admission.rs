@@ -24,6 +24,8 @@ enum Who {
     Editor,
     /// A person with the role `view` in the namespace.
     Viewer,
+    /// A person with the role `rollcall-approve` in the namespace.
+    Approver,
     /// An administrator of the cluster.
     Administrator,
 }
@@ -90,7 +92,11 @@ struct Tenant {
 impl Tenant {
     async fn new(plane: &'static ControlPlane, prefix: &str) -> Tenant {
         let namespace = plane.namespace(prefix).await.unwrap();
-        for (name, role) in [("the-editor", "edit"), ("the-viewer", "view")] {
+        for (name, role) in [
+            ("the-editor", "edit"),
+            ("the-viewer", "view"),
+            ("the-approver", "rollcall-approve"),
+        ] {
             let (role, user) = (format!("--clusterrole={role}"), format!("--user={name}"));
             let args = ["create", "rolebinding", name, &role, &user, "-n", &namespace];
             plane.kubectl(&args).await.unwrap();
@@ -121,6 +127,10 @@ impl Tenant {
                 all.extend(["--as=the-viewer", "--as-group=system:authenticated"]);
                 None
             }
+            Who::Approver => {
+                all.extend(["--as=the-approver", "--as-group=system:authenticated"]);
+                None
+            }
         };
         let said = self.plane.kubectl_with(&all, input, kubeconfig).await;
         said.map_err(|error| error.to_string())
@@ -146,6 +156,7 @@ impl Tenant {
             Who::Administrator => self.plane.admin_client().await.unwrap(),
             Who::Editor => self.client_as("the-editor").await,
             Who::Viewer => self.client_as("the-viewer").await,
+            Who::Approver => self.client_as("the-approver").await,
         };
         let kind = GroupVersionKind::gvk("rollcall.dev", "v1alpha1", kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, resource);
@@ -331,6 +342,83 @@ async fn only_the_operator_writes_status() {
     assert_eq!(tenant.kubectl(Who::Editor, &args, None).await.unwrap(), "");
 }
 
+/// I6: who decides on held changes, and on what. The decision is a person's; what it is about is the operator's word.
+#[tokio::test]
+async fn only_people_who_may_decide_decide_on_what_they_were_shown() {
+    let tenant = Tenant::new(plane().await, "decide").await;
+    for who in [Who::Approver, Who::Editor, Who::Administrator] {
+        let said = tenant.create(who, &object("ChangeSet", "cs-one", "{}"), false).await;
+        let expected = match who {
+            Who::Administrator => "only Rollcall makes ChangeSets, of changes that exceed a budget",
+            _ => "cannot create resource \"changesets\"",
+        };
+        assert_refused(said, expected);
+    }
+    tenant
+        .create(Who::Operator, &object("ChangeSet", "cs-one", "{}"), false)
+        .await
+        .unwrap();
+    let decide =
+        |decision: &str, digest: &str| format!(r#"{{"spec":{{"decision":"{decision}","digest":"{digest}"}}}}"#);
+    let on_what = "decide on what is there: set spec.digest to the value of status.digest";
+    assert_refused(
+        tenant
+            .patch(Who::Approver, "chgset", "cs-one", &decide("Approve", "d"))
+            .await,
+        on_what,
+    );
+    for who in [Who::Approver, Who::Administrator] {
+        assert!(
+            tenant
+                .patch_status(who, "ChangeSet", "changesets", "cs-one")
+                .await
+                .is_err()
+        );
+    }
+    let kind = GroupVersionKind::gvk("rollcall.dev", "v1alpha1", "ChangeSet");
+    let operator = client(&tenant.operator).await.unwrap();
+    let api: Api<DynamicObject> = Api::namespaced_with(operator, &tenant.namespace, &ApiResource::from_gvk(&kind));
+    let shown = Patch::Merge(json!({"status": {"digest": "shown"}}));
+    api.patch_status("cs-one", &PatchParams::default(), &shown)
+        .await
+        .unwrap();
+    for who in [Who::Viewer, Who::Editor, Who::Operator] {
+        assert_refused(
+            tenant.patch(who, "chgset", "cs-one", &decide("Approve", "shown")).await,
+            "cannot patch resource \"changesets\"",
+        );
+    }
+    assert_refused(
+        tenant
+            .patch(Who::Approver, "chgset", "cs-one", &decide("Approve", "another"))
+            .await,
+        on_what,
+    );
+    tenant
+        .patch(Who::Approver, "chgset", "cs-one", &decide("Reject", "shown"))
+        .await
+        .unwrap();
+    for patch in [
+        decide("Approve", "shown"),
+        r#"{"spec":{"decision":null,"digest":null}}"#.to_owned(),
+    ] {
+        assert_refused(
+            tenant.patch(Who::Administrator, "chgset", "cs-one", &patch).await,
+            "it was decided and stays so: what is called for again goes into a new ChangeSet",
+        );
+    }
+    assert_refused(
+        tenant
+            .kubectl(Who::Administrator, &["delete", "chgset", "cs-one"], None)
+            .await,
+        "a ChangeSet is not deleted by hand, and what waits in it would wait all the same",
+    );
+    tenant
+        .kubectl(Who::Operator, &["delete", "chgset", "cs-one"], None)
+        .await
+        .unwrap();
+}
+
 /// What the API server says the operator may do in a namespace, one `verb group/resource` each, without what every
 /// authenticated user may ask about itself.
 async fn operator_rules(tenant: &Tenant, namespace: &str) -> BTreeSet<String> {
@@ -367,6 +455,8 @@ async fn the_operator_may_do_what_it_needs_and_no_more() {
     let tenant = Tenant::new(plane().await, "rights").await;
     let mut everywhere = BTreeSet::new();
     let kinds = [
+        "accessexceptions",
+        "changesets",
         "employees",
         "entitlements",
         "hrisconnections",
@@ -381,6 +471,7 @@ async fn the_operator_may_do_what_it_needs_and_no_more() {
         everywhere.insert(format!("get {definition} {kind}.rollcall.dev"));
     }
     everywhere.extend(["create", "patch"].map(|verb| format!("{verb} rollcall.dev/employees")));
+    everywhere.extend(["create", "delete"].map(|verb| format!("{verb} rollcall.dev/changesets")));
     everywhere.extend(["create", "patch"].map(|verb| format!("{verb} events.k8s.io/events")));
     everywhere.insert("get /namespaces".to_owned());
     assert_eq!(operator_rules(&tenant, &tenant.namespace).await, everywhere);
@@ -420,6 +511,22 @@ async fn kubectl_can_tell() {
         (operator, "bind", "clusterroles.rbac.authorization.k8s.io", false),
         (operator, "get", "leases.coordination.k8s.io", false),
         (operator, "list", "namespaces", false),
+        (operator, "create", "changesets.rollcall.dev", true),
+        (operator, "patch", "changesets.rollcall.dev", false),
+        (operator, "patch", "changesets.rollcall.dev/status", true),
+        (operator, "patch", "accessexceptions.rollcall.dev", false),
+        ("--as=the-editor", "create", "accessexceptions.rollcall.dev", true),
+        ("--as=the-editor", "list", "changesets.rollcall.dev", true),
+        ("--as=the-editor", "patch", "changesets.rollcall.dev", false),
+        ("--as=the-editor", "delete", "changesets.rollcall.dev", false),
+        ("--as=the-viewer", "list", "changesets.rollcall.dev", true),
+        ("--as=the-viewer", "list", "accessexceptions.rollcall.dev", true),
+        ("--as=the-approver", "patch", "changesets.rollcall.dev", true),
+        ("--as=the-approver", "update", "changesets.rollcall.dev", true),
+        ("--as=the-approver", "create", "changesets.rollcall.dev", false),
+        ("--as=the-approver", "delete", "changesets.rollcall.dev", false),
+        ("--as=the-approver", "patch", "changesets.rollcall.dev/status", false),
+        ("--as=the-approver", "patch", "provisioningpolicies.rollcall.dev", false),
         (
             operator,
             "list",

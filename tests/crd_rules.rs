@@ -801,6 +801,70 @@ async fn connections() {
 }
 
 /// Every YAML file below `dir`.
+#[tokio::test]
+async fn change_sets() {
+    let judge = Judge::new("change-sets").await;
+    let on_what = "decide on what is there: set spec.digest to the value of status.digest";
+    judge
+        .refuses(
+            "ChangeSet",
+            &[
+                (
+                    "decided without looking",
+                    "{decision: Approve}",
+                    "a decision needs spec.digest",
+                ),
+                (
+                    "decided before it says what it is",
+                    "{decision: Approve, digest: d}",
+                    on_what,
+                ),
+                (
+                    "an unknown decision",
+                    "{decision: Maybe, digest: d}",
+                    "supported values: \"Approve\", \"Reject\"",
+                ),
+                ("no digest", "{digest: ''}", "should be at least 1 chars long"),
+            ],
+        )
+        .await;
+    judge
+        .takes(
+            "ChangeSet",
+            &[("undecided", "{}"), ("with a word", "{reason: asked Ada}")],
+        )
+        .await;
+
+    let api = judge.api("ChangeSet");
+    let params = PostParams::default();
+    let made = api.create(&params, &object("ChangeSet", "it", "{}")).await.unwrap();
+    let mut with_status = made.clone();
+    with_status.data["status"] = json!({"digest": "shown"});
+    let mut now = api.replace_status("it", &params, &with_status).await.unwrap();
+    for (spec, refused) in [
+        (json!({"decision": "Approve", "digest": "another"}), Some(on_what)),
+        (json!({"decision": "Reject", "digest": "shown", "reason": "keep"}), None),
+        (
+            json!({"decision": "Reject", "digest": "shown", "reason": "keep them"}),
+            None,
+        ),
+        (
+            json!({"decision": "Approve", "digest": "shown"}),
+            Some("it was decided and stays so"),
+        ),
+        (json!({"digest": "shown"}), Some("it was decided and stays so")),
+        (json!({}), Some("it was decided and stays so")),
+    ] {
+        let mut changed = now.clone();
+        changed.data["spec"] = spec.clone();
+        match (api.replace("it", &params, &changed).await, refused) {
+            (Ok(taken), None) => now = taken,
+            (Err(error), Some(words)) => assert!(error.to_string().contains(words), "{spec}: {error}"),
+            (said, _) => panic!("{spec}: {said:?}"),
+        }
+    }
+}
+
 fn yaml_files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -1055,8 +1119,12 @@ async fn kubectl_shows_what_people_ask() {
     for file in yaml_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/acme")) {
         kubectl(&["apply", "-f", file.to_str().unwrap()]).await;
     }
+    let made = object("ChangeSet", "cs-one", "{}");
+    let change_sets = judge.api("ChangeSet");
+    change_sets.create(&PostParams::default(), &made).await.unwrap();
     let everything = kubectl(&["get", "rollcall", "-o", "name"]).await;
     for kind in [
+        "changeset",
         "employee",
         "entitlement",
         "hrisconnection",
@@ -1079,6 +1147,10 @@ async fn kubectl_shows_what_people_ask() {
             vec!["NAME", "MODE", "READY", "MATCHED", "GRANTED", "PENDING", "HELD", "AGE"],
         ),
         ("tsys", vec!["NAME", "REACHABLE", "ACCOUNTS", "HELD", "AGE"]),
+        (
+            "chgset",
+            vec!["NAME", "CAUSE", "STATE", "PEOPLE", "CHANGES", "WAITING", "AGE"],
+        ),
     ] {
         assert_eq!(columns(&kubectl(&["get", short]).await, "NAME"), header);
     }

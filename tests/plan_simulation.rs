@@ -41,6 +41,10 @@ fn run(case: &Case) {
     sim.approve_all();
     sim.come_to_rest();
     sim.assert_rest();
+    // The deletion of an account cannot be undone, and is decided by itself when it comes due.
+    sim.approve_all();
+    sim.come_to_rest();
+    sim.assert_rest();
     sim.assert_nothing_held();
 }
 

@@ -230,8 +230,12 @@ pub fn lose_grant(record: &mut EntitlementRecord, verdict: &Verdict, now: Timest
 
 /// Says that a loss no longer waits: it is not called for any more.
 pub fn keep_grant(record: &mut EntitlementRecord) {
-    // What is pending may wait to be granted.
-    if waits(&record.change_set, &record.approval) && record.state != GrantState::Pending {
+    // What is pending may wait to be granted, and what was let go does not wait.
+    let let_go = matches!(
+        record.state,
+        GrantState::Pending | GrantState::Revoking | GrantState::Revoked
+    );
+    if waits(&record.change_set, &record.approval) && !let_go {
         record.change_set.clear();
         record.cause = None;
         record.reason.clear();

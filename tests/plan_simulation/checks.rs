@@ -20,7 +20,7 @@ pub struct Ledger {
     /// Accounts that we made or took over: target and id; and whose they are.
     accounts: BTreeMap<(String, String), usize>,
     /// The last release of each thing that a person had: person, target, what.
-    releases: BTreeMap<(usize, String, String), (Release, Timestamp)>,
+    releases: BTreeMap<(usize, String, String), (Cause, Release, Timestamp)>,
 }
 
 impl Sim {
@@ -113,6 +113,16 @@ impl Sim {
                 let needed = needed.into_iter().any(|old| self.is_wanted(before, old));
                 self.check_release(before, &record.target, "", (record.cause, record.release), needed);
             }
+            if record.state == AccountState::Deleting && old.is_none_or(|old| old.state != AccountState::Deleting) {
+                let deletion = record.deletion.as_ref().unwrap();
+                let release = deletion.release.unwrap();
+                assert_ne!(release, Release::Evidence, "I6: an account is deleted unjudged");
+                self.check_budget(
+                    (number, record.target.clone(), "deletion".to_owned()),
+                    deletion.cause,
+                    release,
+                );
+            }
             if record.origin == Origin::Adopted && old.is_none() {
                 self.check_adoption(&record.target);
                 self.ledger
@@ -154,23 +164,31 @@ impl Sim {
             }
         }
         let Some(release) = release else { return };
-        let at = (number, target.to_owned(), what.to_owned());
-        self.ledger.releases.insert(at, (release, self.now));
+        self.check_budget((number, target.to_owned(), what.to_owned()), cause, release);
+    }
+
+    /// I6
+    fn check_budget(&mut self, at: (usize, String, String), cause: Cause, release: Release) {
+        let target = at.1.clone();
+        self.ledger.releases.insert(at, (cause, release, self.now));
         let settings = self.settings[TARGETS.iter().position(|name| *name == target).unwrap()];
         let day = SignedDuration::from_hours(24);
         let spent: BTreeSet<usize> = self
             .ledger
             .releases
             .iter()
-            .filter(|((_, at, _), (release, when))| {
-                at == target && *release == Release::Budget && when.duration_until(self.now) < day
+            .filter(|((_, at, _), (why, release, when))| {
+                *at == target && *why == cause && *release == Release::Budget && when.duration_until(self.now) < day
             })
             .map(|((number, ..), _)| *number)
             .collect();
-        let budget = settings.max_people as usize;
+        let budget = match cause {
+            Cause::Termination => PEOPLE,
+            _ => settings.max_people as usize,
+        };
         assert!(
             spent.len() <= budget,
-            "I6: {spent:?} lost something at {target} on a budget of {budget}"
+            "I6: {spent:?} lost something at {target} by {cause:?} on a budget of {budget}"
         );
     }
 

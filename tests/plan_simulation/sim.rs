@@ -7,9 +7,9 @@ use kube::api::ObjectMeta;
 use rollcall::api::employee::EmployeeStatus;
 use rollcall::api::entitlement::RemoteObject;
 use rollcall::api::{
-    Employee, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy, RELEASE_HELD_ANNOTATION, TargetSystem,
+    ChangeSet, Employee, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem,
 };
-use rollcall::decide::guard::{Judgement, LossId};
+use rollcall::decide::guard::{Judgement, Memory};
 use rollcall::decide::index::Index;
 use rollcall::decide::{Namespace, Person};
 use serde_json::{Value, json};
@@ -29,12 +29,13 @@ pub struct Sim {
     pub remotes: BTreeMap<&'static str, Remote>,
     pub ledger: Ledger,
     pub gone: BTreeSet<&'static str>,
-    pub approvals: BTreeMap<&'static str, String>,
+    /// What was made of the openings, as the API server has it.
+    pub change_sets: BTreeMap<String, Value>,
     pub version: u64,
     // From here on: what a crash forgets.
     pub desks: BTreeMap<&'static str, Desk>,
-    pub issued: BTreeSet<LossId>,
-    pub judgements: BTreeMap<String, Judgement>,
+    pub memory: Memory,
+    pub judgement: Judgement,
 }
 
 pub fn name_of(person: usize) -> String {
@@ -74,11 +75,11 @@ impl Sim {
             remotes: BTreeMap::new(),
             ledger: Ledger::default(),
             gone: BTreeSet::new(),
-            approvals: BTreeMap::new(),
+            change_sets: BTreeMap::new(),
             version: 1,
             desks: BTreeMap::new(),
-            issued: BTreeSet::new(),
-            judgements: BTreeMap::new(),
+            memory: Memory::default(),
+            judgement: Judgement::default(),
         };
         let key = json!({"name": "s", "key": "k"});
         let hr = json!({"merge": {"region": "EU"}, "apiKeySecretRef": key, "accountTokenSecretRef": key,
@@ -161,11 +162,32 @@ impl Sim {
             spec["account"] = json!({"create": settings.create, "onUnused": end(settings.on_unused),
                 "onTerminated": end(settings.on_terminated)});
         }
-        let mut target = object("TargetSystem", name, version, &spec, &Value::Null);
-        if let Some(digest) = self.approvals.get(name) {
-            target["metadata"]["annotations"] = json!({RELEASE_HELD_ANNOTATION: digest});
-        }
+        let target = object("TargetSystem", name, version, &spec, &Value::Null);
         self.index.put(read::<TargetSystem>(&target));
+    }
+
+    /// Makes what the judgement says is to be made, and closes what nothing waits in any more.
+    pub fn put_change_sets(&mut self) {
+        for opening in self.judgement.openings.clone() {
+            let set = json!({"spec": {}, "status": opening.status(self.now)});
+            self.change_sets.insert(opening.name.clone(), set);
+            self.put_change_set(&opening.name);
+        }
+        for (name, waiting) in self.judgement.waiting.clone() {
+            let state = json!(if waiting == 0 { "Done" } else { "Open" });
+            let set = self.change_sets.get_mut(&name).unwrap();
+            if set["status"]["state"] != state {
+                set["status"]["state"] = state;
+                self.put_change_set(&name);
+            }
+        }
+    }
+
+    pub fn put_change_set(&mut self, name: &str) {
+        let version = self.version();
+        let set = self.change_sets[name].clone();
+        let set = object("ChangeSet", name, version, &set["spec"], &set["status"]);
+        self.index.put(read::<ChangeSet>(&set));
     }
 
     pub fn put_policy(&mut self, number: usize) {

@@ -3,12 +3,15 @@
 use jiff::SignedDuration;
 use rollcall::api::Employee;
 use rollcall::api::employee::{AccountState, EmployeeStatus, GrantState};
+use rollcall::api::target::Budget;
 use rollcall::decide::effect::{AccountSight, RemoteKey, Sight};
-use rollcall::decide::guard::{LossId, Verdict};
+use rollcall::decide::guard::{Judgement, Memory, Terms};
 use rollcall::decide::losses::{Named, account_name};
 use rollcall::decide::plan::{Next, next};
 use rollcall::decide::survey::{judge_all, survey};
 use rollcall::decide::{Person, resolve};
+
+use serde_json::json;
 
 use crate::company::{Facts, Fault, Op, PEOPLE, TARGETS};
 use crate::sim::{Sim, group};
@@ -49,20 +52,22 @@ impl Sim {
             }
             Op::Crash => {
                 self.desks.clear();
-                self.issued.clear();
-                self.judgements.clear();
+                self.memory = Memory::default();
+                self.judgement = Judgement::default();
             }
             Op::Hours(hours) => self.now += SignedDuration::from_hours(hours),
             Op::Approve { target, stale } => {
-                let held = self
-                    .judgements
-                    .get(TARGETS[target])
-                    .and_then(|judgement| judgement.held.as_ref());
-                match held {
-                    Some(held) if !stale => self.approvals.insert(TARGETS[target], held.digest.clone()),
-                    _ => self.approvals.remove(TARGETS[target]),
-                };
-                self.put_target(target);
+                let held = self.judgement.held.get(TARGETS[target]).cloned().unwrap_or_default();
+                for name in held.change_sets {
+                    let set = self.change_sets.get_mut(&name).unwrap();
+                    let digest = if stale {
+                        json!("another")
+                    } else {
+                        set["status"]["digest"].clone()
+                    };
+                    set["spec"] = json!({"decision": "Approve", "digest": digest});
+                    self.put_change_set(&name);
+                }
             }
             Op::Target { target, gone } => {
                 if gone {
@@ -85,18 +90,23 @@ impl Sim {
 
     fn judge(&mut self) {
         let survey = survey(self.index.namespace("tenant").unwrap(), self.now);
-        self.judgements = judge_all(self.index.namespace("tenant").unwrap(), &survey, &mut self.issued);
+        let terms = Terms {
+            limits: Budget {
+                max_people: 1000,
+                max_percent: 0,
+            },
+            settled: true,
+            now: self.now,
+        };
+        let namespace = self.index.namespace("tenant").unwrap();
+        self.judgement = judge_all(namespace, &survey, &terms, &mut self.memory);
+        self.put_change_sets();
     }
 
     /// What `person` should be recorded as, as `controllers/employee.rs` decides it.
     fn plan(&self, person: &Person, sight: &Sight) -> (bool, Next) {
         let resolution = resolve(self.namespace(), person, self.now);
-        let verdict = |loss: &LossId| {
-            let judgement = self.judgements.get(&loss.target);
-            let verdict = judgement.and_then(|judgement| judgement.verdicts.get(loss));
-            verdict.cloned().unwrap_or(Verdict::Wait)
-        };
-        let next = next(self.namespace(), person, &resolution, sight, &verdict, self.now);
+        let next = next(self.namespace(), person, &resolution, sight, &self.judgement, self.now);
         (resolution.frozen.is_some(), next)
     }
 
@@ -264,8 +274,7 @@ impl Sim {
     }
 
     pub fn assert_nothing_held(&self) {
-        for (target, judgement) in &self.judgements {
-            assert_eq!(judgement.held, None, "I6: what was approved at {target} does not go");
-        }
+        let held = &self.judgement.held;
+        assert!(held.is_empty(), "I6: what was approved does not go: {held:?}");
     }
 }

@@ -154,7 +154,7 @@ fn rejoin(case: &Case<'_>, items: &mut [Item], memory: &mut Memory) {
         }
         let newcomers = |item: &&mut Item| {
             let shown = known.shown.is_empty() || known.shown.contains(&item.member.line());
-            item.home.is_empty() && item.line == line && shown && !memory.is_issued(&item.id)
+            item.home.is_empty() && item.line == line && shown && !memory.is_issued(item)
         };
         let mut newcomers: Vec<&mut Item> = items.iter_mut().filter(newcomers).collect();
         let recorded = case.members.get(*name).unwrap_or(&none);
@@ -174,7 +174,7 @@ fn open(case: &Case<'_>, terms: &Terms, items: &mut [Item], memory: &mut Memory)
     let mut by_line: BTreeMap<Line, Vec<&mut Item>> = BTreeMap::new();
     for item in items {
         let waits = item.line == Line::Losses(Cause::PolicyChange) && !terms.settled;
-        if item.home.is_empty() && !waits && guard_of(case, item).is_some() && !memory.is_issued(&item.id) {
+        if item.home.is_empty() && !waits && guard_of(case, item).is_some() && !memory.is_issued(item) {
             by_line.entry(item.line).or_default().push(item);
         }
     }
@@ -307,7 +307,7 @@ fn rule(case: &Case<'_>, terms: &Terms, item: &Item, memory: &mut Memory, judgem
             approval,
             cause,
         }
-    } else if memory.is_issued(&item.id) || !waits {
+    } else if memory.is_issued(item) || !waits {
         memory.issue(item);
         Verdict::Released {
             release: Release::Budget,
@@ -363,12 +363,12 @@ fn keep_accounts_in_use(judgement: &mut Judgement, memory: &mut Memory) {
     };
     let in_use: BTreeSet<(String, String)> = judgement.verdicts.iter().filter_map(stays).collect();
     for (id, verdict) in &mut judgement.verdicts {
-        if id.what == Lost::Account
-            && matches!(verdict, Verdict::Released { .. })
+        if let Verdict::Released { cause, .. } = verdict
+            && id.what == Lost::Account
             && in_use.contains(&(id.employee.clone(), id.target.clone()))
         {
+            memory.take_back(id, *cause);
             *verdict = Verdict::Wait;
-            memory.take_back(&ChangeId::Loss(id.clone()));
         }
     }
 }

@@ -29,19 +29,15 @@ pub(super) struct Item {
     pub home: String,
 }
 
-/// What was let go on the budget.
-#[derive(Clone, Debug)]
-struct Issued {
-    line: Line,
-    /// Set once it is no longer called for: the version of the person at that time, and until when a record that was
-    /// planned on that version may still be written.
-    fading: Option<(String, Timestamp)>,
-}
+/// Set once something that was let go is no longer called for: the version of the person at that time, and until when a
+/// record that was planned on that version may still be written.
+type Fading = Option<(String, Timestamp)>;
 
 /// What was judged and is not on record yet.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    issued: BTreeMap<ChangeId, Issued>,
+    /// What was let go on the budget, and by which line.
+    issued: BTreeMap<(ChangeId, Line), Fading>,
     joined: BTreeMap<ChangeId, (Line, String)>,
     /// What was opened, for as long as something waits in it and is not on record.
     pub(super) opened: BTreeMap<String, Opening>,
@@ -60,11 +56,14 @@ impl Memory {
         now: Timestamp,
     ) {
         for item in &mut *items {
-            if let Some(issued) = self.issued.get(&item.id) {
-                item.line = issued.line;
+            let of_an_edit = (item.id.clone(), Line::Losses(Cause::PolicyChange));
+            if is_same_line(of_an_edit.1, item.line)
+                && self.issued.get(&of_an_edit).is_some_and(|fading| fading.is_none())
+            {
+                item.line = of_an_edit.1;
             }
             if let Some(line) = line_of(&item.home) {
-                if is_same(line, item.line) {
+                if is_same_line(line, item.line) {
                     item.line = line;
                 } else {
                     // It is called for otherwise than what was held: another change.
@@ -74,7 +73,7 @@ impl Memory {
             if !item.home.is_empty() {
                 self.joined.remove(&item.id);
             } else if let Some((line, name)) = self.joined.get(&item.id) {
-                if is_same(*line, item.line) {
+                if is_same_line(*line, item.line) {
                     item.line = *line;
                     item.home.clone_from(name);
                 } else {
@@ -82,11 +81,11 @@ impl Memory {
                 }
             }
         }
-        let called_for: BTreeSet<&ChangeId> = items.iter().map(|item| &item.id).collect();
-        self.joined.retain(|id, _| called_for.contains(id));
-        self.issued.retain(|id, issued| {
-            if called_for.contains(id) {
-                issued.fading = None;
+        let called_for: BTreeSet<(&ChangeId, Line)> = items.iter().map(|item| (&item.id, item.line)).collect();
+        self.joined.retain(|id, (line, _)| called_for.contains(&(id, *line)));
+        self.issued.retain(|(id, line), fading| {
+            if called_for.contains(&(id, *line)) {
+                *fading = None;
                 return true;
             }
             // The record that lets it go may be on its way: until the person is recorded again, or nothing can come of
@@ -94,9 +93,10 @@ impl Memory {
             let Some(version) = version(employee(id)) else {
                 return false;
             };
-            match &issued.fading {
+            match fading {
                 None => {
-                    issued.fading = now.checked_add(IN_FLIGHT).ok().map(|until| (version.to_owned(), until));
+                    let until = now.checked_add(IN_FLIGHT);
+                    *fading = until.ok().map(|until| (version.to_owned(), until));
                     true
                 }
                 Some((seen, until)) => seen == version && now < *until,
@@ -105,21 +105,15 @@ impl Memory {
     }
 
     pub(super) fn issue(&mut self, item: &Item) {
-        self.issued.insert(
-            item.id.clone(),
-            Issued {
-                line: item.line,
-                fading: None,
-            },
-        );
+        self.issued.insert((item.id.clone(), item.line), None);
     }
 
-    pub(super) fn is_issued(&self, id: &ChangeId) -> bool {
-        self.issued.contains_key(id)
+    pub(super) fn is_issued(&self, item: &Item) -> bool {
+        self.issued.contains_key(&(item.id.clone(), item.line))
     }
 
-    pub(super) fn take_back(&mut self, id: &ChangeId) {
-        self.issued.remove(id);
+    pub(super) fn take_back(&mut self, id: &LossId, cause: Cause) {
+        self.issued.remove(&(ChangeId::Loss(id.clone()), Line::Losses(cause)));
     }
 
     pub(super) fn join(&mut self, item: &Item, name: &str) {
@@ -128,17 +122,25 @@ impl Memory {
 
     /// People who were let go by this line, everywhere or at a target.
     pub(super) fn issued_people(&self, line: Line, target: Option<&str>) -> impl Iterator<Item = &str> {
-        self.issued
-            .iter()
-            .filter(move |(id, issued)| issued.line == line && target.is_none_or(|target| target_of(id) == target))
-            .map(|(id, _)| employee(id))
+        let issued = self
+            .issued
+            .keys()
+            .filter(move |(id, issued_by)| *issued_by == line && target.is_none_or(|target| target_of(id) == target));
+        issued.map(|(id, _)| employee(id))
     }
 }
 
-/// Whether a change that was judged by the line `judged` is still the same one. Once an edit is enforced, what it calls
-/// for looks like any other change.
-fn is_same(judged: Line, now: Line) -> bool {
-    judged == now || (judged == Line::Losses(Cause::PolicyChange) && now == Line::Losses(Cause::AttributeChange))
+/// Whether a loss that was judged by the cause `judged` is still the same one. Once an edit is enforced, what it calls for
+/// looks like any other change.
+pub fn is_same(judged: Cause, now: Cause) -> bool {
+    judged == now || (judged == Cause::PolicyChange && now == Cause::AttributeChange)
+}
+
+fn is_same_line(judged: Line, now: Line) -> bool {
+    match (judged, now) {
+        (Line::Losses(judged), Line::Losses(now)) => is_same(judged, now),
+        (judged, now) => judged == now,
+    }
 }
 
 fn employee(id: &ChangeId) -> &str {

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::budget::{Line, NAMESPACE_WINDOW, Spent, budget, namespace_budget, window};
 pub use self::judge::{Case, Known, Terms, judge};
 pub use self::members::{Member, Opening, What, digest, name_of};
-pub use self::memory::Memory;
+pub use self::memory::{Memory, is_same};
 use super::effect::RemoteKey;
 use crate::api::employee::{Cause, Release};
 use crate::api::entitlement::RemoteObject;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::summary::{count, next_transition, set_conditions};
 use super::deletions::{deletion_at, deletion_id};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
-use super::guard::{Judge, Loss, Lost, Verdict};
+use super::guard::{Judge, Loss, Lost, Verdict, is_same};
 use super::index::{Namespace, Person};
 use super::losses::{cause, held_by_another, is_unwanted, losses};
 use super::record::{
@@ -82,6 +82,15 @@ pub fn next(
     }
     planner.delete_when_due();
     planner.finish()
+}
+
+/// Whether a verdict speaks of a loss for this cause. It may be of a moment ago, when the same was lost for another reason
+/// and counted as that; but what an edit called for looks like any other change once the edit is enforced.
+fn is_on(verdict: &Verdict, now: Cause) -> bool {
+    match verdict {
+        Verdict::Released { cause, .. } | Verdict::Held { cause, .. } => is_same(*cause, now),
+        Verdict::Wait => false,
+    }
 }
 
 type GrantKey = (RemoteKey, String);
@@ -161,8 +170,10 @@ impl Planner<'_> {
                     cause,
                 }
             } else {
-                // The cause by which it was judged stays, since it was counted as that.
-                self.judge.loss(&loss.id)
+                match self.judge.loss(&loss.id) {
+                    verdict if is_on(&verdict, cause) => verdict,
+                    _ => Verdict::Wait,
+                }
             };
             if verdict == Verdict::Wait {
                 self.next.unjudged = true;
@@ -223,6 +234,7 @@ impl Planner<'_> {
                 && is_unwanted(self.namespace, self.person, self.resolution, record)
             {
                 record.state = GrantState::Revoking;
+                record.change_set.clear();
                 record.cause = Some(cause(self.namespace, self.resolution, record));
                 "was refused, and is no longer wanted: taken back, should it be there all the same"
                     .clone_into(&mut record.reason);

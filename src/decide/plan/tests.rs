@@ -168,11 +168,16 @@ impl Story {
         let judgement = judge_all(&self.namespace, &survey, &terms, &mut Memory::default());
         let verdict = |loss: &LossId| match self.ruling {
             Ruling::Wait => Verdict::Wait,
-            Ruling::Hold => Verdict::Held {
-                cause: Cause::PolicyChange,
-                change_set: "cs".to_owned(),
-                reason: "waits for a person".to_owned(),
-            },
+            Ruling::Hold => {
+                let mut losses = survey.targets[&loss.target].docket.losses.iter();
+                losses
+                    .find(|found| found.id == *loss)
+                    .map_or(Verdict::Wait, |found| Verdict::Held {
+                        cause: found.cause,
+                        change_set: "cs".to_owned(),
+                        reason: "waits for a person".to_owned(),
+                    })
+            }
             Ruling::Judged => judgement.loss(loss),
         };
         let judge: &dyn Judge = match self.ruling {

@@ -164,6 +164,10 @@ impl World {
         ]
         .map(str::to_owned)
         .to_vec();
+        let settle = "--policy-settle-seconds";
+        if !options.args.iter().any(|arg| arg == settle) {
+            run.args.extend([settle, "1"].map(str::to_owned));
+        }
         run.args.extend(options.args);
         let world = Self {
             plane,

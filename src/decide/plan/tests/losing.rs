@@ -684,17 +684,49 @@ fn what_was_given_back_still_counts_against_the_budget() {
     story.assert_stable();
 }
 
-/// I6: the cause on record is the one that was judged and counted, even if the same is lost for another reason by now.
+/// I6: a verdict of a moment ago, when the same was lost for another reason, is no verdict on the loss of now. What an
+/// edit called for stays that when the edit is enforced, since it was counted as that.
 #[test]
-fn the_cause_on_record_is_that_of_the_verdict() {
-    let mut story = Story::settled();
-    deleting(&mut story);
-    story.ruling = Ruling::Hold;
-    story.step();
-    assert_eq!(
-        (story.state("chat"), story.grant("chat").cause),
-        (GrantState::Held, Some(Cause::PolicyChange))
-    );
+fn the_cause_on_record_is_the_one_that_was_counted() {
+    for (judged, now, expected) in [
+        (Cause::PolicyChange, Cause::Manual, None),
+        (Cause::AttributeChange, Cause::PolicyChange, None),
+        (
+            Cause::AttributeChange,
+            Cause::AttributeChange,
+            Some(Cause::AttributeChange),
+        ),
+        (Cause::PolicyChange, Cause::AttributeChange, Some(Cause::PolicyChange)),
+    ] {
+        let mut story = Story::settled();
+        match now {
+            Cause::Manual => deleting(&mut story),
+            Cause::PolicyChange => story.drop_policy("basics"),
+            _ => story.policy("basics", &json!({"selector": {"department": {"in": ["Legal"]}}})),
+        }
+        let resolution = resolve(&story.namespace, story.ada(), story.now);
+        let verdict = |_: &LossId| Verdict::Released {
+            release: Release::Budget,
+            approval: String::new(),
+            cause: judged,
+        };
+        let next = next(
+            &story.namespace,
+            story.ada(),
+            &resolution,
+            &story.sight,
+            &verdict,
+            story.now,
+        );
+        let mut records = next.status.entitlements.iter();
+        let record = records.find(|record| record.remote_id == "chat").unwrap();
+        let released = (record.state == GrantState::Revoking).then(|| record.cause.unwrap());
+        assert_eq!(
+            (released, next.unjudged),
+            (expected, expected.is_none()),
+            "{judged:?}, {now:?}"
+        );
+    }
 }
 
 /// I8, I2: a person with two rows in the HR system keeps what the second one gives when the first one ends, and nothing is
