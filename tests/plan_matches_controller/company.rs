@@ -82,11 +82,18 @@ impl Rule {
     }
 }
 
+/// What becomes of a policy.
+#[derive(Clone, Copy, Debug)]
+pub enum Fate {
+    Same,
+    Gone,
+    Is(Rule),
+}
+
 /// Everything that is edited at once: policies, and the facts of some.
 #[derive(Clone, Debug)]
 pub struct Edit {
-    /// `None` leaves a policy as it is, `Some(None)` removes it.
-    pub rules: [Option<Option<Rule>>; POLICIES],
+    pub rules: [Fate; POLICIES],
     pub moves: Vec<(usize, Facts)>,
 }
 
@@ -138,7 +145,8 @@ fn rule() -> impl Strategy<Value = Rule> {
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    let rules = vec(option::of(option::weighted(0.8, rule())), POLICIES);
+    let fate = prop_oneof![5 => Just(Fate::Same), 1 => Just(Fate::Gone), 4 => rule().prop_map(Fate::Is)];
+    let rules = vec(fate, POLICIES);
     let moves = vec((0..PEOPLE, facts()), 0..3);
     (rules, moves).prop_map(|(rules, moves)| Edit {
         rules: rules.try_into().unwrap(),

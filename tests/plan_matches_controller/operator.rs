@@ -17,7 +17,7 @@ use rollcall::decide::survey::{judge_all, survey};
 use rollcall::decide::{Namespace, Person, plan, resolve};
 use serde_json::{Value, json};
 
-use crate::company::{Case, Edit, Facts, Rule, TARGETS, THINGS, limits, now};
+use crate::company::{Case, Edit, Facts, Fate, Rule, TARGETS, THINGS, limits, now};
 
 /// What changed on record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,8 +132,10 @@ impl Operator {
 
     pub fn put_in(&mut self, edit: &Edit) {
         for (number, rule) in edit.rules.iter().enumerate() {
-            if let Some(rule) = rule {
-                self.put_rule(number, rule.as_ref());
+            match rule {
+                Fate::Same => {}
+                Fate::Gone => self.put_rule(number, None),
+                Fate::Is(rule) => self.put_rule(number, Some(rule)),
             }
         }
         for (number, facts) in &edit.moves {
