@@ -161,6 +161,39 @@ fn the_exit_code_says_what_kind_of_plan_it_is() {
     assert_eq!((loss("any").code, loss("losses").code, loss("held").code), (3, 3, 0));
 }
 
+/// What no file names stays, unless it is to be pruned; and policies alone say nothing of entitlements.
+#[test]
+fn what_is_left_out_goes_only_when_pruned() {
+    let run = |arguments: &[&str]| {
+        let sources = [
+            "--employees",
+            "base",
+            "--employees",
+            "before",
+            "--before",
+            "/dev/null",
+            "--after",
+            "-",
+        ];
+        rollcall(&data(), &[&sources[..], arguments].concat(), &policy("sales", "Sales"))
+    };
+    let kept = run(&[]);
+    assert_eq!((kept.code, kept.err.as_str()), (0, ""), "{}", kept.out);
+    let pruned = run(&["--prune", "--limit", "0"]);
+    assert_eq!((pruned.code, pruned.err.as_str()), (4, ""), "{}", pruned.out);
+    assert!(
+        pruned.out.contains("spenders  removed") && pruned.out.contains("everyone  removed"),
+        "{}",
+        pruned.out
+    );
+    assert!(
+        !pruned.out.contains("crm"),
+        "the policy that stays is the same: {}",
+        pruned.out
+    );
+    assert!(pruned.out.contains("PolicyChange, was by everyone"), "{}", pruned.out);
+}
+
 #[test]
 fn what_is_piped_in_counts_like_a_file() {
     let after = fs::read_to_string(data().join("after/policies.yaml")).unwrap();

@@ -47,7 +47,7 @@ pub struct PlanOptions {
     /// Employees, and what else both sides have, such as entitlements and targets. Repeatable. Default: as --before has it.
     #[arg(long, value_name = "SOURCE")]
     employees: Vec<Source>,
-    /// Policies, entitlements and exceptions that are not in --after would be removed.
+    /// Policies that are not in --after would be removed; entitlements and exceptions too, where --after has any.
     #[arg(long)]
     prune: bool,
     #[command(flatten)]

@@ -43,7 +43,8 @@ pub struct Tenants {
 }
 
 /// Lays the manifests over each other: `before` over what both sides have, and `after` over that. What is in `before`
-/// and not in `after` is removed, and so is, to prune, all else that is not in `after`.
+/// and not in `after` is removed, and so is, to prune, all else that is not in
+/// `after`, of the kinds that it has any of.
 pub fn combine(inputs: Inputs, now: Timestamp) -> Tenants {
     let name = inputs.namespace;
     let mut before = inputs.cluster.unwrap_or_default();
@@ -75,7 +76,11 @@ pub fn combine(inputs: Inputs, now: Timestamp) -> Tenants {
     let kept: BTreeSet<(Kind, String)> = inputs.after.objects.iter().map(key).collect();
     let mut gone: BTreeSet<(Kind, String)> = named;
     if inputs.prune {
-        for kind in PRUNED {
+        // A directory of policies alone says nothing of entitlements.
+        for kind in PRUNED
+            .into_iter()
+            .filter(|kind| kept.iter().any(|(named, _)| named == kind))
+        {
             gone.extend(names(&before, kind).into_iter().map(|name| (kind, name)));
         }
     }
