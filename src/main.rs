@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use rollcall::api::crds;
+use rollcall::cli::plan::{self, PlanOptions};
 use rollcall::runtime::{self, RunOptions};
 
 /// Gives people the access their job calls for, and takes it away when the job no longer does.
@@ -24,6 +25,8 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Say who would gain and lose what if policies were changed. Nothing is changed.
+    Plan(Box<PlanOptions>),
     /// Run the operator.
     // The last one wins, so that a wrapper's arguments can be added to.
     #[command(args_override_self = true)]
@@ -32,27 +35,21 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Crds { dir } => print_crds(dir.as_deref()),
-        Command::Run(options) => operate(options),
+        Command::Crds { dir } => print_crds(dir.as_deref()).map(|()| ExitCode::SUCCESS),
+        Command::Plan(options) => print_plan(&options),
+        Command::Run(options) => operate(options).map(|()| ExitCode::SUCCESS),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("rollcall: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("rollcall: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 fn print_crds(dir: Option<&Path>) -> Result<(), String> {
     let manifests = crds::manifests().map_err(|error| format!("cannot write the CRDs as YAML: {error}"))?;
     let Some(dir) = dir else {
         let documents: Vec<&str> = manifests.iter().map(|(_, yaml)| yaml.as_str()).collect();
-        return match std::io::stdout().write_all(documents.join("---\n").as_bytes()) {
-            // The reader of the pipe has seen enough.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => other.map_err(|error| format!("cannot print: {error}")),
-        };
+        return print(&documents.join("---\n"));
     };
     std::fs::create_dir_all(dir).map_err(|error| format!("cannot make the directory {}: {error}", dir.display()))?;
     for (name, yaml) in manifests {
@@ -62,10 +59,34 @@ fn print_crds(dir: Option<&Path>) -> Result<(), String> {
     Ok(())
 }
 
+fn print_plan(options: &PlanOptions) -> Result<ExitCode, String> {
+    match runtime()?.block_on(plan::plan(options)) {
+        Ok(plan) => {
+            print(&plan.text)?;
+            Ok(ExitCode::from(plan.code))
+        }
+        Err(error) => {
+            eprintln!("rollcall: {}", sentence(&error));
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), String> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // The reader of the pipe has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| format!("cannot print: {error}")),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Runtime::new().map_err(|error| format!("cannot start threads: {error}"))
+}
+
 fn operate(options: RunOptions) -> Result<(), String> {
     runtime::telemetry::start(options.log_format, &options.log)?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start threads: {error}"))?;
-    runtime
+    runtime()?
         .block_on(runtime::run(options))
         .map_err(|error| sentence(&error))
 }

@@ -19,7 +19,6 @@
 
 mod cel;
 mod company;
-mod incremental;
 
 use std::alloc::System;
 use std::collections::BTreeMap;
@@ -57,9 +56,7 @@ fn main() {
         println!("\n{spread:?}: {policies} policies, {people} people");
         matching(people, policies, spread);
     }
-    for spread in [Spread::Uniform, Spread::Skewed] {
-        incremental::surveys(people, policies, spread);
-    }
+    for spread in [Spread::Uniform, Spread::Skewed] {}
 }
 
 fn now() -> Timestamp {

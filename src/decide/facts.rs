@@ -129,7 +129,7 @@ impl PartialEq for Folded {
 }
 
 /// Holds once what many people have: the names of departments, titles, places.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pool {
     texts: HashSet<Arc<str>>,
     paths: HashSet<Path>,

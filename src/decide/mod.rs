@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! index ──▶ phase, selector ──▶ resolve (what a person should have) ──▶ plan (the next record, and the intents in it)
-//!   └──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
+//!   ├──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
+//!   └──────────────────────────▶ compare (two tenants: who would gain and lose what)
 //! ```
 
+pub mod compare;
 pub mod custom_field;
 pub mod deletions;
 pub mod effect;
+pub mod enforced;
 pub mod expression;
 pub mod facts;
 pub mod gains;

@@ -70,6 +70,11 @@ pub struct TargetTally {
 
 /// Looks at everybody of a namespace.
 pub fn survey(namespace: &Namespace, now: Timestamp) -> Survey {
+    survey_with(namespace, now, &mut |_, _| {})
+}
+
+/// Looks at everybody of a namespace, and shows `visit` each person and what they should have.
+pub fn survey_with(namespace: &Namespace, now: Timestamp, visit: &mut dyn FnMut(&Person, &Resolution)) -> Survey {
     let mut survey = Survey::default();
     for (name, policy) in &namespace.policies {
         let generation = policy.readable().and_then(|policy| policy.metadata.generation);
@@ -92,6 +97,7 @@ pub fn survey(namespace: &Namespace, now: Timestamp) -> Survey {
     for person in namespace.employees.values() {
         let resolution = resolve(namespace, person, now);
         count_person(&mut survey, namespace, person, &resolution, now);
+        visit(person, &resolution);
         for (name, plan) in &mut plans {
             let delta = would(namespace, person, name, now);
             plan.grants.extend(

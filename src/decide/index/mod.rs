@@ -58,7 +58,7 @@ impl Kind {
 }
 
 /// One tenant.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Namespace {
     /// People by object name.
     pub employees: BTreeMap<String, Arc<Person>>,

@@ -15,7 +15,7 @@ use crate::decide::selector::{Compiled, Field};
 pub type CompiledSelector = Arc<Result<Compiled, String>>;
 
 /// Policies by object name. Read it like the map that it holds; they come in and go out by the index alone.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Policies {
     all: BTreeMap<String, Entry<ProvisioningPolicy>>,
     /// By policy name, each with the very policy that it was compiled from.
@@ -180,7 +180,7 @@ fn is_paused(policy: &ProvisioningPolicy) -> bool {
 }
 
 /// Policies, filed under the values of which a person must have one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Files {
     /// In order of name.
     policies: Vec<(String, Entry<ProvisioningPolicy>)>,

@@ -1,6 +1,6 @@
 //! What a person should have and does not: an account first, then a place among the holders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -14,6 +14,9 @@ use crate::decide::guard::{Admission, GainId};
 use crate::decide::losses::{Named, account_left_behind, account_name, account_of_another, readable_target};
 use crate::decide::record::{forget_loss, leave_for_good, start_over};
 use crate::decide::resolve::Desired;
+
+/// The most grantors that the CRD lets a record have.
+const GRANTORS_MAX: usize = 64;
 
 /// Whether the person can be granted things at a target.
 enum Usable {
@@ -224,6 +227,19 @@ impl Planner<'_> {
         })
     }
 
+    /// Who gives it: those that do now, and those that gave it before and cannot be told about, since they have not
+    /// withdrawn it (I8).
+    fn grantors(&self, record: &EntitlementRecord, desired: &Desired) -> Vec<String> {
+        let unclear = |grantor: &&String| self.resolution.undecided_grantors.contains_key(*grantor);
+        let before = record
+            .grantors
+            .iter()
+            .filter(|_| record.state.may_be_held())
+            .filter(unclear);
+        let all: BTreeSet<&String> = desired.grantors.iter().chain(before).collect();
+        all.into_iter().take(GRANTORS_MAX).cloned().collect()
+    }
+
     fn want_grant(&mut self, key: &RemoteKey, desired: &Desired, usable: &Usable, adopt: Adopt) {
         let account_id = match usable {
             Usable::Yes { account_id, .. } => account_id.clone(),
@@ -269,7 +285,7 @@ impl Planner<'_> {
         }
         leave_for_good(&mut record);
         record.entitlement.clone_from(&desired.entitlement);
-        record.grantors.clone_from(&desired.grantors);
+        record.grantors = self.grantors(&record, desired);
         record.desired_parameters.clone_from(&desired.parameters);
         let begin = |record: &mut EntitlementRecord| {
             record.operation_id = operation_id(&self.person.uid, key, self.person.spec.start_date.as_deref());

@@ -451,6 +451,29 @@ fn an_account_that_is_to_be_used_stays() {
     assert_eq!(story.account().state, AccountState::Active);
 }
 
+/// I8: a policy that cannot be told about has not withdrawn what it gave, though another gives the same meanwhile: its
+/// parameters stay, and the grant outlives the other.
+#[test]
+fn another_grantor_does_not_make_us_forget_one_that_cannot_be_told() {
+    let limited = |limit: &str| json!({"entitlements": [{"name": "chat", "parameters": {"limit": limit}}]});
+    let mut story = Story::new();
+    story.policy("basics", &limited("5"));
+    let mut story = story.settle();
+    story.policy("basics", &json!({"mode": "Plan", "entitlements": [{"name": "chat"}]}));
+    story.policy("more", &limited("1"));
+    for _ in 0..2 {
+        story.step();
+        assert_eq!(story.grant("chat").grantors, ["basics", "more"]);
+        assert_eq!(story.grant("chat").desired_parameters["limit"], "5");
+    }
+    story.drop_policy("more");
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Granted);
+    story.drop_policy("basics");
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Revoking);
+}
+
 /// What cannot be told neither grants nor takes.
 #[test]
 fn what_cannot_be_told_keeps_what_is_there() {

@@ -1,0 +1,313 @@
+//! What would change for whom, if a tenant were as `after` instead of as `before`.
+//!
+//! It asks those who decide: [`resolve`] what each person should have, [`losses`] what they would lose and why, and the
+//! guard what of that would be held. A change that `before` calls for as well is not counted: it comes anyway.
+
+mod report;
+mod totals;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+pub use self::report::*;
+use self::totals::{Tellers, entitlement_totals, planned, target_totals};
+
+use super::deletions::deletions;
+use super::effect::RemoteKey;
+use super::guard::{Admission, GainId, Judge as _, Judgement, Line, Loss, LossId, Lost, Memory, Terms, Verdict};
+use super::index::{Entry, Namespace, Person};
+use super::losses::{Named, account_name, is_unwanted, losses};
+use super::resolve::{Resolution, resolve};
+use super::survey::{judge_all, survey_with};
+use crate::api::employee::{Cause, EntitlementRecord, GrantState};
+use crate::api::target::Budget;
+
+/// Compares, as of an instant, once the edits have settled. `limits` is the operator's budget for the whole namespace.
+/// `progress` is told how many people have been looked at.
+pub fn compare(
+    before: &Namespace,
+    after: &Namespace,
+    limits: &Budget,
+    now: Timestamp,
+    progress: &mut dyn FnMut(usize),
+) -> Comparison {
+    let mut found = Comparison::default();
+    let mut tellers = Tellers::default();
+    let survey = survey_with(after, now, &mut |person, resolution| {
+        found.looked_at += 1;
+        progress(found.looked_at);
+        let old = before.employees.get(&person.name);
+        let old = old.map(|old| (old.as_ref(), resolve(before, old, now)));
+        let old = old
+            .as_ref()
+            .map(|(person, resolution)| Side::new(before, person, resolution, now));
+        let change = compare_person(old.as_ref(), &Side::new(after, person, resolution, now));
+        tellers.after.hear(resolution);
+        if let Some(old) = &old {
+            tellers.before.hear(old.resolution);
+        }
+        if !change.is_empty() {
+            found.people.push(change);
+        }
+    });
+    let terms = Terms {
+        limits: limits.clone(),
+        settled: true,
+        now,
+    };
+    let judgement = judge_all(after, &survey, &terms, &mut Memory::default());
+    for person in &mut found.people {
+        for loss in &mut person.losses {
+            judge_loss(after, &judgement, loss);
+        }
+        // What is called for already comes anyway, unless it is held and would go, as when somebody leaves.
+        let goes = |loss: &LostAccess| loss.change_set.is_empty() && loss.blocked.is_empty();
+        person
+            .losses
+            .retain(|loss| !loss.is_due || (!loss.waited_in.is_empty() && goes(loss)));
+        for gain in &mut person.gains {
+            gain.change_set = waits_in(&judgement, &person.employee, gain);
+        }
+        // It waits there already, and would go on waiting.
+        person
+            .gains
+            .retain(|gain| gain.change_set.is_empty() || gain.change_set != gain.waited_in);
+    }
+    found.people.retain(|person| !person.is_empty());
+    found.held = held_sets(&judgement);
+    found.entitlements = entitlement_totals(&found.people);
+    found.targets = target_totals(&found.people, &survey);
+    found.policies = tellers.policies(before, after);
+    found.unknown = tellers.unknown(after);
+    found.planned = planned(&survey);
+    found
+}
+
+/// One person on one side of the comparison.
+struct Side<'a> {
+    namespace: &'a Namespace,
+    person: &'a Person,
+    resolution: &'a Resolution,
+    gains: Vec<Gained>,
+    losses: Vec<Loss>,
+}
+
+impl<'a> Side<'a> {
+    fn new(namespace: &'a Namespace, person: &'a Person, resolution: &'a Resolution, now: Timestamp) -> Self {
+        let mut losses = losses(namespace, person, resolution);
+        losses.extend(deletions(namespace, person, resolution, now));
+        Self {
+            gains: gains(namespace, person, resolution),
+            losses,
+            namespace,
+            person,
+            resolution,
+        }
+    }
+
+    fn gives(&self, key: &RemoteKey) -> bool {
+        self.gains
+            .iter()
+            .any(|gain| gain.key == *key && gain.blocked.is_empty())
+    }
+
+    fn takes(&self, id: &LossId) -> bool {
+        self.losses.iter().any(|loss| loss.id == *id)
+    }
+}
+
+fn compare_person(old: Option<&Side<'_>>, new: &Side<'_>) -> PersonChange {
+    let was_coming = |gain: &Gained| {
+        let same = |old: &Gained| old.key == gain.key && old.blocked == gain.blocked;
+        old.is_some_and(|old| old.gains.iter().any(same))
+    };
+    let old_losses = old.iter().flat_map(|old| &old.losses);
+    let old_gains = old.iter().flat_map(|old| &old.gains);
+    PersonChange {
+        employee: new.person.name.clone(),
+        display_name: new.person.spec.display_name.clone().unwrap_or_default(),
+        gains: new.gains.iter().filter(|gain| !was_coming(gain)).cloned().collect(),
+        losses: new
+            .losses
+            .iter()
+            .map(|loss| lost_access(old, new.person, loss))
+            .collect(),
+        parameters: parameters(new.namespace, new.person, new.resolution),
+        kept: old_losses
+            .filter(|loss| !loss.change_set.is_empty() && !new.takes(&loss.id))
+            .map(access_of)
+            .collect(),
+        no_longer_coming: old_gains
+            .filter(|gain| gain.blocked.is_empty() && !new.gives(&gain.key))
+            .map(|gain| gain.access.clone())
+            .collect(),
+    }
+}
+
+/// What a person should have and does not.
+fn gains(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec<Gained> {
+    if resolution.frozen.is_some() || resolution.ending.is_some() {
+        return Vec::new();
+    }
+    let missing = resolution.desired.iter().filter(|(key, _)| {
+        let mut records = person
+            .status
+            .entitlements
+            .iter()
+            .filter(|record| RemoteKey::of(record) == **key);
+        !records.any(|record| is_had(record) && !is_unwanted(namespace, person, resolution, record))
+    });
+    missing
+        .map(|(key, desired)| Gained {
+            access: Access {
+                target: key.target.clone(),
+                entitlement: desired.entitlement.clone(),
+            },
+            key: key.clone(),
+            policies: desired.grantors.clone(),
+            change_set: String::new(),
+            waited_in: person
+                .status
+                .entitlements
+                .iter()
+                .find(|record| record.state == GrantState::Pending && RemoteKey::of(record) == *key)
+                .map(|record| record.change_set.clone())
+                .unwrap_or_default(),
+            blocked: match resolution.blocked.get(key) {
+                Some(why) => why.clone(),
+                None if matches!(account_name(namespace, person, &key.target), Named::Nothing) => {
+                    "the person lacks the attribute that names subjects at this target".to_owned()
+                }
+                None => String::new(),
+            },
+        })
+        .collect()
+}
+
+fn is_had(record: &EntitlementRecord) -> bool {
+    record.state.may_be_held() && !matches!(record.state, GrantState::Revoking | GrantState::Failed)
+}
+
+fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAccess {
+    let records = person.status.entitlements.iter();
+    let gave = records
+        .filter(|record| match &loss.id.what {
+            Lost::Membership(object, account) => {
+                RemoteKey::of(record).object == *object
+                    && record.account_id == *account
+                    && record.target == loss.id.target
+            }
+            Lost::Account | Lost::Deletion => false,
+        })
+        .flat_map(|record| record.grantors.iter().cloned());
+    let due = old.and_then(|old| old.losses.iter().find(|due| due.id == loss.id));
+    LostAccess {
+        access: access_of(loss),
+        id: loss.id.clone(),
+        is_due: due.is_some(),
+        waited_in: due.map(|due| due.change_set.clone()).unwrap_or_default(),
+        cause: loss.cause,
+        policies: gave.collect(),
+        change_set: String::new(),
+        blocked: String::new(),
+    }
+}
+
+fn access_of(loss: &Loss) -> Access {
+    let what = match loss.id.what {
+        Lost::Account => "account",
+        Lost::Deletion => "deletion",
+        Lost::Membership(..) => loss.label.as_str(),
+    };
+    Access {
+        target: loss.id.target.clone(),
+        entitlement: what.to_owned(),
+    }
+}
+
+/// Parameters that differ between what is on record and what is wanted.
+fn parameters(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec<ParameterChange> {
+    if resolution.frozen.is_some() || resolution.ending.is_some() {
+        return Vec::new();
+    }
+    let mut changes = Vec::new();
+    for record in person.status.entitlements.iter().filter(|record| is_had(record)) {
+        let Some(desired) = resolution.desired.get(&RemoteKey::of(record)) else {
+            continue;
+        };
+        if is_unwanted(namespace, person, resolution, record) {
+            continue;
+        }
+        let names: BTreeSet<&String> = record
+            .desired_parameters
+            .keys()
+            .chain(desired.parameters.keys())
+            .collect();
+        for name in names {
+            let text = |map: &BTreeMap<String, String>| map.get(name).cloned().unwrap_or_default();
+            let (from, to) = (text(&record.desired_parameters), text(&desired.parameters));
+            if from != to {
+                changes.push(ParameterChange {
+                    access: Access {
+                        target: record.target.clone(),
+                        entitlement: desired.entitlement.clone(),
+                    },
+                    name: name.clone(),
+                    from,
+                    to,
+                });
+            }
+        }
+    }
+    changes
+}
+
+/// What would become of a loss.
+fn judge_loss(after: &Namespace, judgement: &Judgement, loss: &mut LostAccess) {
+    match judgement.loss(&loss.id) {
+        Verdict::Held { change_set, .. } => loss.change_set = change_set,
+        Verdict::Released { .. } => {}
+        // Of an exit only deletions are judged.
+        Verdict::Wait if loss.cause == Cause::Termination && loss.id.what != Lost::Deletion => {}
+        Verdict::Wait => {
+            let target_known = after
+                .targets
+                .get(&loss.access.target)
+                .and_then(Entry::readable)
+                .is_some();
+            loss.blocked = if target_known {
+                "the account stays for as long as something that it holds is not let go".to_owned()
+            } else {
+                "its target cannot be read, and without its budget nothing goes".to_owned()
+            };
+        }
+    }
+}
+
+/// The `ChangeSet` that a gain would wait in, or nothing. Where there is no ceiling none is judged.
+fn waits_in(judgement: &Judgement, employee: &str, gain: &Gained) -> String {
+    let id = GainId {
+        employee: employee.to_owned(),
+        key: gain.key.clone(),
+    };
+    match judgement.gain(&id) {
+        Admission::Held { change_set, .. } => change_set,
+        Admission::Free | Admission::Approved { .. } | Admission::Wait => String::new(),
+    }
+}
+
+fn held_sets(judgement: &Judgement) -> Vec<HeldSet> {
+    let held = judgement.openings.iter().map(|opening| HeldSet {
+        change_set: opening.name.clone(),
+        digest: opening.digest(),
+        cause: match opening.line {
+            Line::Losses(cause) => Some(cause),
+            Line::Grants => None,
+        },
+        why: opening.why.clone(),
+        people: opening.people(),
+        changes: opening.members.len(),
+    });
+    held.collect()
+}
