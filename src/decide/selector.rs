@@ -1,6 +1,7 @@
 //! Whom a policy is for, in three values: what cannot be told is neither a match nor a mismatch.
 
 mod compile;
+mod explain;
 mod tri;
 
 use std::collections::BTreeSet;
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 use jiff::{Span, Timestamp};
 
 use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, glob_matches, keys, present, same};
+pub use self::explain::{ClauseView, KeyView, SelectorView, explain};
 pub use self::tri::{Match, Tri};
 use super::index::{Namespace, Person};
 use super::phase::{Zone, calendar_date, is_unconfirmed};
