@@ -16,8 +16,10 @@
 //!
 //! One direction only: facts never flow backwards, decisions never touch the network, effects never decide. The rooms
 //! depend on each other one way: [`api`] ← [`decide`] ← [`hris`], [`targets`] ← [`controllers`] ← [`runtime`] ← `main`.
+//! Beside them [`cli`] shows decisions: `api` ← `decide` ← `cli` ← `main`.
 
 pub mod api;
+pub mod cli;
 pub mod controllers;
 pub mod decide;
 pub mod hris;
