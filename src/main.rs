@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::api::crds;
+use rollcall::cli::{explain, who};
 use rollcall::runtime::{self, RunOptions};
 
 /// Gives people the access their job calls for, and takes it away when the job no longer does.
@@ -24,6 +25,10 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Say why a person has what they have, or why not: every policy key by key, what holds it, what happens next.
+    Explain(explain::ExplainOptions),
+    /// Say who has an entitlement, and why.
+    Who(who::WhoOptions),
     /// Run the operator.
     // The last one wins, so that a wrapper's arguments can be added to.
     #[command(args_override_self = true)]
@@ -31,17 +36,44 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let name = own_name();
+    let result = match parse(&name).command {
         Command::Crds { dir } => print_crds(dir.as_deref()),
+        Command::Explain(options) => show(explain::run(&options)),
+        Command::Who(options) => show(who::run(&options)),
         Command::Run(options) => operate(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rollcall: {error}");
+            eprintln!("{name}: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// How the program was called: `kubectl rollcall` where kubectl runs it as its plugin `kubectl-rollcall`.
+fn own_name() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let stem = called
+        .as_deref()
+        .and_then(Path::file_stem)
+        .and_then(|stem| stem.to_str());
+    match stem {
+        Some("kubectl-rollcall") => "kubectl rollcall".to_owned(),
+        _ => "rollcall".to_owned(),
+    }
+}
+
+fn parse(name: &str) -> Cli {
+    let matches = Cli::command().bin_name(name).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Runs a command that reads and prints.
+fn show(command: impl Future<Output = Result<(), Box<dyn std::error::Error>>>) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start threads: {error}"))?;
+    runtime.block_on(command).map_err(|error| sentence(error.as_ref()))
 }
 
 fn print_crds(dir: Option<&Path>) -> Result<(), String> {

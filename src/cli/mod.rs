@@ -8,5 +8,9 @@
 
 pub mod cluster;
 pub mod complete;
+pub mod explain;
 pub mod load;
+pub mod page;
 pub mod source;
+pub mod tenant;
+pub mod who;

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod effect;
+pub mod explain;
 pub mod guard;
 pub mod index;
 pub mod losses;
@@ -16,5 +17,6 @@ pub mod resolve;
 pub mod selector;
 pub mod survey;
 
+pub use explain::explain;
 pub use index::{Index, Namespace, Person};
 pub use resolve::{Resolution, resolve, would};

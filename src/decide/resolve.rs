@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use self::object::look_up;
+pub(super) use self::object::look_up;
 use super::effect::RemoteKey;
 use super::index::{Entry, Namespace, Person};
 use super::phase::{PhaseRules, Zone, phase};

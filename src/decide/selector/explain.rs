@@ -51,9 +51,9 @@ pub struct ClauseView {
 pub struct KeyView {
     /// Name of the key, such as `department`.
     pub key: String,
-    /// What it asks for, such as `in [Engineering]`.
+    /// What it asks for, such as `in [Engineering]`; empty for `everyone`.
     pub expected: String,
-    /// What the person has, such as `Company > Engineering > Platform`.
+    /// What the person has, such as `Company > Engineering > Platform`; empty for `everyone`.
     pub actual: String,
     /// The answer.
     pub answer: Tri,
@@ -207,7 +207,7 @@ impl Scene<'_> {
         let keys = [
             (
                 "everyone",
-                everyone.map(|_| ("true".to_owned(), "a person".to_owned())),
+                everyone.map(|_| (String::new(), String::new())),
                 alone!(everyone),
             ),
             ("department", grouped(department, &spec.departments), alone!(department)),
@@ -378,7 +378,7 @@ mod tests {
             "departments": [{"path": ["Company", "Engineering", "Platform"]}],
             "workLocation": {"country": "DE", "city": "Berlin"}});
         let table = [
-            (json!({"everyone": true}), "everyone: true, a person", Tri::True),
+            (json!({"everyone": true}), "everyone: , ", Tri::True),
             (
                 json!({"department": {"in": ["Engineering"]}}),
                 "department: in [Engineering], Company > Engineering > Platform",
