@@ -141,7 +141,7 @@ fn each_story_is_told_as_expected() {
 fn near_misses_come_before_far_ones() {
     let text = said("near-miss", &["explain", "ada", "code"]);
     let near = text.find("policy engineering says nothing").unwrap();
-    let far = text.find("policy reviewers says nothing").unwrap();
+    let far = text.find("policy code-reviewers says nothing").unwrap();
     assert!(near < far, "{text}");
 }
 

@@ -55,10 +55,11 @@ impl Desk<'_> {
         because.extend(fault);
         if let Some(record) = record {
             self.record(record, &mut because);
-            because.extend(unreachable(self.namespace, &record.target));
         } else if key.is_some_and(|key| resolution.desired.contains_key(key) && !resolution.blocked.contains_key(key)) {
             because.push("nothing is on record yet: Rollcall looks at the target first".to_owned());
         }
+        let wanted = key.filter(|key| record.is_some() || resolution.desired.contains_key(key));
+        because.extend(wanted.and_then(|key| unreachable(self.namespace, &key.target)));
         if because.is_empty() {
             because.push(if self.would_give(name) {
                 "no policy in mode Enforce gives it".to_owned()
