@@ -406,6 +406,10 @@ async fn policies() {
                 ("too high a priority", "{mode: Plan, priority: 1000001, selector: {everyone: true}, entitlements: [{name: one}]}", "should be less than or equal to 1"),
                 ("a phase in which nothing is given", "{mode: Plan, lifecycle: {phases: [Terminated]}, selector: {everyone: true}, entitlements: [{name: one}]}", "supported values: \"Active\", \"OnLeave\", \"Leaving\""),
                 ("no phase", "{mode: Plan, lifecycle: {phases: []}, selector: {everyone: true}, entitlements: [{name: one}]}", "should have at least 1 items"),
+                ("early, but not for those at work", "{mode: Plan, lifecycle: {startBefore: 7d, phases: [OnLeave]}, selector: {everyone: true}, entitlements: [{name: one}]}", "add Active to phases, or remove startBefore"),
+                ("a denial with a grace", "{mode: Plan, effect: Deny, lifecycle: {grace: 7d}, selector: {everyone: true}, entitlements: [{name: one}]}", "remove lifecycle.grace"),
+                ("a denial that starts early", "{mode: Plan, effect: Deny, lifecycle: {startBefore: 7d}, selector: {everyone: true}, entitlements: [{name: one}]}", "remove lifecycle.startBefore"),
+                ("a denial with parameters", "{mode: Plan, effect: Deny, selector: {everyone: true}, entitlements: [{name: one, parameters: {limit: '5'}}]}", "remove them from entitlements"),
                 ("a phase twice", "{mode: Plan, lifecycle: {phases: [Active, Active]}, selector: {everyone: true}, entitlements: [{name: one}]}", "Duplicate value"),
             ],
         )
@@ -427,7 +431,18 @@ async fn policies() {
          tenure: {atLeast: 90d, lessThan: 3650d}, employees: [ada@acme.example], \
          anyOf: [{department: {in: [X]}}, {tenure: {lessThan: 36h}}], not: [{employees: ['8']}]}",
     );
-    judge.takes("ProvisioningPolicy", &[("every key at once", &all)]).await;
+    let early = "{mode: Enforce, lifecycle: {startBefore: 7d, grace: 30d}, selector: {everyone: true}, entitlements: [{name: one, parameters: {limit: '5'}}]}";
+    let on_leave = "{mode: Enforce, effect: Deny, lifecycle: {phases: [OnLeave]}, selector: {everyone: true}, entitlements: [{name: one}]}";
+    judge
+        .takes(
+            "ProvisioningPolicy",
+            &[
+                ("every key at once", all.as_str()),
+                ("early and with a grace", early),
+                ("a denial during leave", on_leave),
+            ],
+        )
+        .await;
 }
 
 #[tokio::test]

@@ -122,6 +122,50 @@ const STORIES: &[(&str, &[&str], &[&str])] = &[
         &["Conflict between controllers and finance", "limit=5000"],
     ),
     ("failing", &["ada"], &["code: Failed", "the group is full"]),
+    (
+        "exception",
+        &["ada", "code"],
+        &[
+            "given by AccessException/audit-help",
+            "AccessException audit-help ends: it is revoked",
+            "Helps with the audit",
+        ],
+    ),
+    (
+        "denied",
+        &["ada"],
+        &[
+            "AccessException incident-7 denies it",
+            "policy no-ledger-for-engineers denies it",
+            "ledger: Granted",
+        ],
+    ),
+    (
+        "freeze",
+        &["ada", "code"],
+        &["frozen by AccessException handover", "code: Granted"],
+    ),
+    (
+        "exclusive",
+        &["ada", "approve"],
+        &[
+            "not to be granted now",
+            "entitlement pay of the exclusive group payments is held",
+        ],
+    ),
+    (
+        "grace",
+        &["ada", "code"],
+        &[
+            "left for the grace of policy engineering-alumni",
+            "code is taken, unless it is wanted again",
+        ],
+    ),
+    (
+        "before",
+        &["ada", "vpn"],
+        &["Phase: PreHire", "policy newcomers begins to give", "startBefore 7d"],
+    ),
 ];
 
 #[test]

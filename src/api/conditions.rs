@@ -47,6 +47,15 @@ pub const DUPLICATE: &str = "Duplicate";
 /// Policies of equal priority give the same entitlement with different parameters.
 pub const PARAMETERS_DIFFER: &str = "ParametersDiffer";
 
+/// Policies of equal priority give different entitlements of one exclusive group.
+pub const EXCLUSIVE: &str = "Exclusive";
+/// The end that the object names is over.
+pub const EXPIRED: &str = "Expired";
+/// The end that the object names is still to come.
+pub const IN_FORCE: &str = "InForce";
+/// More than one object goes by the name that a reference gives.
+pub const REFERENCE_AMBIGUOUS: &str = "ReferenceAmbiguous";
+
 /// Longest message of a condition, in bytes, so that one Event can carry it (event notes end at 1 kB).
 pub const MESSAGE_MAX: usize = 900;
 

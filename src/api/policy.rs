@@ -51,6 +51,11 @@ use super::rules;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.effect != 'Deny' || !has(self.lifecycle.grace)").message("a policy that denies leaves no grace, since what is denied goes at once: remove lifecycle.grace"),
+    validation = Rule::new("self.effect != 'Deny' || !has(self.lifecycle.startBefore)").message("a policy that denies does so before the first day as well: remove lifecycle.startBefore"),
+    validation = Rule::new("self.effect != 'Deny' || !self.entitlements.exists(e, has(e.parameters))").message("a policy that denies gives nothing that could have parameters: remove them from entitlements")
+)]
 pub struct ProvisioningPolicySpec {
     /// `Plan` shows in status what `Enforce` would do, and does nothing: what the policy gave before stays.
     pub mode: Mode,
@@ -109,15 +114,17 @@ pub enum Mode {
 /// When in an employment a policy gives access.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.startBefore) || 'Active' in self.phases").message("startBefore gives early what is given to those at work: add Active to phases, or remove startBefore"))]
 pub struct Lifecycle {
-    /// How long before the first day it begins to give access. Default: on the first day.
+    /// How long before the first day, in the employee's zone, it begins to give access. Needs `Active` among `phases` and
+    /// a start date. Default: on the first day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_before: Option<Duration>,
     /// How long people keep what it gave once it matches them no more. Never applies to a termination, or to what a
     /// `Deny` takes. Default: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<Duration>,
-    /// The phases in which it gives access. Default `Active`, `OnLeave`, `Leaving`.
+    /// The phases in which it gives access, or denies it; to a `Deny`, who has not begun is `Active`. Default `Active`, `OnLeave`, `Leaving`.
     #[serde(default = "default_phases")]
     #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub phases: Vec<GrantingPhase>,

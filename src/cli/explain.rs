@@ -64,13 +64,14 @@ pub fn render(explanation: &Explanation, whole: bool) -> Page {
 
 fn person(page: &mut Page, explanation: &Explanation) {
     let (who, now) = (&explanation.person, explanation.at);
-    let mut known: String = who.work_email.iter().map(|email| format!(", {email}")).collect();
-    known.extend(who.employee_number.iter().map(|number| format!(", number {number}")));
+    let number = who.employee_number.as_ref().map(|number| format!("number {number}"));
+    let known: Vec<String> = who.work_email.clone().into_iter().chain(number).collect();
     let name = match &who.display_name {
         Some(name) => format!("{name} ({})", who.employee),
         None => who.employee.clone(),
     };
-    page.line(0, &[bold(name), plain(known)]);
+    let after = if known.is_empty() { "" } else { ", " };
+    page.line(0, &[bold(name), plain(format!("{after}{}", known.join(", ")))]);
     let mut job: Vec<String> = who.job_title.iter().cloned().collect();
     job.extend((!who.departments.is_empty()).then(|| format!("in {}", who.departments.join(" and "))));
     job.extend(who.manager.as_ref().map(|manager| format!("under {manager}")));
@@ -163,6 +164,7 @@ fn entitlement(page: &mut Page, access: &Access, explanation: &Explanation, whol
             };
             tone(format!("{state:?}"))
         }
+        (None, Tri::True) if access.blocked.is_some() => open("not held, wanted and blocked"),
         (None, Tri::True) => open("not held, to be granted"),
         (None, Tri::Unknown) => open("not held, cannot be decided"),
         (None, Tri::False) => plain("not held"),
@@ -221,14 +223,18 @@ fn entitlement(page: &mut Page, access: &Access, explanation: &Explanation, whol
 }
 
 fn exception(page: &mut Page, exception: &ExceptionReport, now: Timestamp) {
-    let ends = match &exception.void {
-        Some(void) => void.clone(),
-        None => format!("ends {}", distance(exception.expires_at, now)),
+    let ends = match (&exception.void, &exception.then) {
+        (Some(void), _) => void.clone(),
+        (None, Some(then)) => format!("ends {}, then {then}", distance(exception.expires_at, now)),
+        (None, None) => format!("ends {}", distance(exception.expires_at, now)),
     };
     let (name, effect) = (&exception.name, exception.effect);
     page.text(
         2,
-        format!("AccessException {name}, {effect:?}: {}; {ends}", exception.reason),
+        format!(
+            "AccessException {name}, {effect:?}: {}; {ends}",
+            exception.reason.trim_end_matches('.')
+        ),
     );
 }
 
@@ -236,6 +242,7 @@ fn policy(page: &mut Page, report: &PolicyReport) {
     let says = match report.says {
         Says::Gives => good("gives it"),
         Says::Denies => bad("denies it"),
+        Says::Overruled => open("is overruled"),
         Says::Keeps => open("keeps what it gave"),
         Says::CannotTell => open("cannot be told"),
         Says::WouldGive => open("would give it"),

@@ -133,26 +133,44 @@ fn put<K: Fed>(context: &Context, object: DeserializeGuard<K>) -> ObjectMeta {
     let mut metadata = metadata(&object);
     metadata.managed_fields = None;
     let (namespace, name) = key(&metadata);
+    let before = concerns::<K>(context, &namespace, &name);
     let change = match object.0 {
         Ok(object) => context.index.write().put(object),
         Err(invalid) => context.index.write().put_broken::<K>(&metadata, invalid.error),
     };
-    touched(context, K::KIND, &namespace, &name, change);
+    let people = both(before, concerns::<K>(context, &namespace, &name));
+    touched(context, K::KIND, &namespace, &name, change, people);
     metadata
 }
 
 fn remove<K: Fed>(context: &Context, namespace: &str, name: &str) {
+    let people = concerns::<K>(context, namespace, name);
     let change = context.index.write().remove::<K>(namespace, name);
     match K::KIND {
         Kind::Employee => context.desks.forget(namespace, name),
         Kind::TargetSystem => context.desks.close(namespace, name),
         _ => {}
     }
-    touched(context, K::KIND, namespace, name, change);
+    touched(context, K::KIND, namespace, name, change, people);
 }
 
-/// Wakes whom a change concerns: those below a person, or everybody where it is about what people are judged by.
-fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: Change) {
+/// Whom an object concerns, as it is in the index; `None` where that may be anybody.
+fn concerns<K: Fed>(context: &Context, namespace: &str, name: &str) -> Option<Vec<String>> {
+    let index = context.index.read();
+    match index.namespace(namespace) {
+        Some(content) => K::concerns(content, name),
+        None => Some(Vec::new()),
+    }
+}
+
+/// Whom an object concerned or concerns.
+fn both(before: Option<Vec<String>>, after: Option<Vec<String>>) -> Option<Vec<String>> {
+    Some([before?, after?].concat())
+}
+
+/// Wakes whom a change concerns: those below a person, these people, or everybody where it is about what anybody may be
+/// judged by.
+fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: Change, concerned: Option<Vec<String>>) {
     if change == Change::None || !context.index.read().is_synced() {
         return;
     }
@@ -162,10 +180,15 @@ fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: C
         return;
     }
     context.releaser.mark(namespace);
+    if kind == Kind::Employee {
+        wake_exceptions_about(context, namespace, name);
+    }
     if change == Change::Own {
         return;
     }
     if kind == Kind::Employee {
+        // Who is called otherwise now is so for exceptions too, by the old name and by the new.
+        wake_exceptions(context, namespace);
         // Who is below somebody does not depend on that person's own facts, so that those from before are among them.
         let people = {
             let index = context.index.read();
@@ -174,12 +197,41 @@ fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: C
                 .map(|content| content.everybody_below(name))
                 .unwrap_or_default()
         };
+        for person in people.into_iter().chain(concerned.into_iter().flatten()) {
+            context.employees.wake(namespace, &person);
+        }
+    } else if let Some(people) = concerned {
         for person in people {
             context.employees.wake(namespace, &person);
         }
+        wake_the_rest(context, namespace);
     } else {
         context.wake_everybody(namespace);
         wake_the_rest(context, namespace);
+    }
+}
+
+/// Exceptions say what follows for their person when they end, which hangs on the person's facts and record.
+fn wake_exceptions_about(context: &Context, namespace: &str, employee: &str) {
+    let index = context.index.read();
+    let Some(content) = index.namespace(namespace) else {
+        return;
+    };
+    if let Some(person) = content.employees.get(employee) {
+        for (name, _) in content.exceptions_about(person) {
+            context.exceptions.wake(namespace, name);
+        }
+    }
+}
+
+fn wake_exceptions(context: &Context, namespace: &str) {
+    let index = context.index.read();
+    for name in index
+        .namespace(namespace)
+        .into_iter()
+        .flat_map(|content| content.exceptions.keys())
+    {
+        context.exceptions.wake(namespace, name);
     }
 }
 

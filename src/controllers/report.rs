@@ -49,7 +49,8 @@ fn is_bad(fact: &Fact) -> bool {
         fact.type_,
         conditions::CHANGES_HELD | conditions::STATUS_UNKNOWN | conditions::CONFLICT
     );
-    fact.holds == Some(bad_when)
+    // What was given an end comes to it.
+    fact.type_ != conditions::EXPIRED && fact.holds == Some(bad_when)
 }
 
 /// Publishes an Event for each fact. An Event that cannot be published is logged: the condition says the same.

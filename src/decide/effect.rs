@@ -31,6 +31,16 @@ impl RemoteKey {
     }
 }
 
+/// How a record names the `AccessException` called `name` among its grantors. No policy's name has a slash.
+pub fn exception_grantor(name: &str) -> String {
+    format!("AccessException/{name}")
+}
+
+/// The name of the `AccessException` that a grantor is, or `None` where it is a policy.
+pub fn exception_of(grantor: &str) -> Option<&str> {
+    grantor.strip_prefix("AccessException/")
+}
+
 /// One acknowledged intent of one person, for the writer of its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {

@@ -84,7 +84,15 @@ pub fn explain(
     let entitlements: Vec<Access> = names.into_iter().map(|name| desk.access(name)).collect();
     let accounts = person::accounts(namespace, person);
     let mut next: BTreeSet<Upcoming> = entitlements.iter().flat_map(|access| &access.next).cloned().collect();
-    next.extend(desk.next());
+    for coming in desk.next() {
+        // What is said of an entitlement may say more.
+        if !next
+            .iter()
+            .any(|known| known.at == coming.at && known.what.starts_with(&coming.what))
+        {
+            next.insert(coming);
+        }
+    }
     for account in &accounts {
         if let Some(at) = account.scheduled_at.filter(|at| *at > now) {
             next.insert(Upcoming {

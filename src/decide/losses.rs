@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::effect::{RemoteKey, subject_name};
+use super::effect::{RemoteKey, exception_of, subject_name};
 use super::guard::{Loss, LossId, Lost};
 use super::index::{Entry, Namespace, Person};
-use super::resolve::{Resolution, resolve};
+use super::resolve::{Resolution, in_force, resolve};
+use crate::api::access_exception::ExceptionEffect;
 use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState};
+use crate::api::policy::{Effect, Mode};
 use crate::api::target::{AccountAction, AccountEnd, TargetSystem};
 
 /// Everything that `person` has by us and should not have, exits included.
@@ -58,9 +60,11 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                 .iter()
                 .find(|loss| loss.id.target == record.target)
                 .map(|loss| loss.cause);
+            let held = record.cause.filter(|_| !record.change_set.is_empty());
+            let held = held.filter(|_| resolution.ending != Some(Cause::Termination));
             losses.push(Loss {
                 id: id(&record.target, Lost::Account),
-                cause: resolution.ending.or(member).unwrap_or(Cause::AttributeChange),
+                cause: held.or(resolution.ending).or(member).unwrap_or(Cause::AttributeChange),
                 change_set: record.change_set.clone(),
                 label: "account".to_owned(),
             });
@@ -75,7 +79,7 @@ pub fn may_need_account(resolution: &Resolution, target: &str) -> bool {
     keys.any(|key| key.target == target) || !resolution.undecided_grantors.is_empty()
 }
 
-/// Whether a record speaks of something that the person may hold and should not.
+/// Whether a record speaks of something that the person may hold and should not, and need not be left any longer.
 fn is_lost(namespace: &Namespace, person: &Person, resolution: &Resolution, record: &EntitlementRecord) -> bool {
     let live = match record.state {
         GrantState::Pending | GrantState::Revoking | GrantState::Revoked => false,
@@ -84,6 +88,52 @@ fn is_lost(namespace: &Namespace, person: &Person, resolution: &Resolution, reco
         _ => true,
     };
     live && is_unwanted(namespace, person, resolution, record)
+        && grace(namespace, resolution, record).is_none_or(|grace| grace.until <= resolution.at)
+}
+
+/// How long something is left to a person whom no policy gives it any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grace {
+    /// Until when.
+    pub until: Timestamp,
+    /// The policy whose grace it is.
+    pub policy: String,
+}
+
+/// The grace of a grant that is not wanted any more: the longest that a policy that gave it, and would still give it to
+/// those whom it matches, allows. It ends when the record says, or sooner where a policy was edited to. Neither an exit
+/// nor a denial leaves any, nor does a policy that is gone, nor an exception that ended.
+pub fn grace(namespace: &Namespace, resolution: &Resolution, record: &EntitlementRecord) -> Option<Grace> {
+    let key = RemoteKey::of(record);
+    let there = matches!(
+        record.state,
+        GrantState::Granted | GrantState::Updating | GrantState::Held
+    );
+    if !there
+        || resolution.ending.is_some()
+        || resolution.denied.contains_key(&key)
+        || resolution.desired.contains_key(&key)
+    {
+        return None;
+    }
+    let of_policy = |name: &String| {
+        let policy = namespace.policies.get(name)?.readable()?;
+        let spec = &policy.spec;
+        let acts = spec.mode == Mode::Enforce
+            && spec.effect == Effect::Grant
+            && policy.metadata.deletion_timestamp.is_none()
+            && spec.entitlements.iter().any(|grant| grant.name == record.entitlement);
+        let grace = spec.lifecycle.grace.as_ref().filter(|_| acts)?.get()?;
+        Some((grace, name.clone()))
+    };
+    let (longest, policy) = record.grantors.iter().filter_map(of_policy).max()?;
+    // A grace too long for the calendar never ends.
+    let fresh = resolution.at.checked_add(longest).unwrap_or(Timestamp::MAX);
+    let stored = record.scheduled_at.as_ref().map(|at| at.0);
+    Some(Grace {
+        until: stored.map_or(fresh, |stored| stored.min(fresh)),
+        policy,
+    })
 }
 
 /// Whether the person should not have what the record speaks of, whatever its state.
@@ -93,28 +143,29 @@ pub fn is_unwanted(
     resolution: &Resolution,
     record: &EntitlementRecord,
 ) -> bool {
-    if resolution.ending.is_some() {
-        return true;
-    }
     let key = RemoteKey::of(record);
-    if resolution.desired.contains_key(&key) {
+    if resolution.ending.is_none() && resolution.desired.contains_key(&key) {
         // Where the account is only a name, a new name is a new grant, and the old one goes.
         return match account_name(namespace, person, &record.target) {
             Named::By(name) => name != record.account_id,
             Named::Account | Named::Nothing => false,
         };
     }
-    !resolution.undecided.contains_key(&key)
-        && !record
-            .grantors
-            .iter()
-            .any(|grantor| resolution.undecided_grantors.contains_key(grantor))
+    resolution.takes(&key, record)
 }
 
-/// Why what the record speaks of is lost.
+/// Why what the record speaks of is lost. What waits for a person's decision keeps the cause that it was held with,
+/// unless the person has left since.
 pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &EntitlementRecord) -> Cause {
-    if let Some(cause) = resolution.ending {
+    if resolution.ending == Some(Cause::Termination) {
+        return Cause::Termination;
+    }
+    let held = record.cause.filter(|_| !record.change_set.is_empty());
+    if let Some(cause) = held.or(resolution.ending) {
         return cause;
+    }
+    if let Some(cause) = resolution.denied_causes.get(&RemoteKey::of(record)) {
+        return *cause;
     }
     let edited = |name: &String| match namespace.policies.get(name) {
         Some(Entry::Readable(policy)) => {
@@ -124,10 +175,33 @@ pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &Entitlemen
         }
         Some(Entry::Broken { .. }) | None => true,
     };
-    if record.grantors.iter().any(edited) {
+    let (exceptions, policies): (Vec<&String>, Vec<&String>) = record
+        .grantors
+        .iter()
+        .partition(|grantor| exception_of(grantor).is_some());
+    let by_policy = !policies.is_empty();
+    if policies.into_iter().any(edited) {
         Cause::PolicyChange
+    } else if !by_policy
+        && exceptions
+            .into_iter()
+            .any(|name| has_ended(namespace, resolution, name))
+    {
+        Cause::Manual
     } else {
         Cause::AttributeChange
+    }
+}
+
+/// Whether what an exception allowed is over by a person's doing: it expired, was deleted, or allows it no longer.
+fn has_ended(namespace: &Namespace, resolution: &Resolution, grantor: &str) -> bool {
+    let entry = exception_of(grantor).and_then(|name| namespace.exceptions.get(name));
+    match entry {
+        Some(Entry::Readable(exception)) => {
+            !in_force(exception, resolution.at) || exception.spec.effect != ExceptionEffect::Allow
+        }
+        Some(Entry::Broken { .. }) => false,
+        None => true,
     }
 }
 

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::effect::Outcome;
 use super::guard::Verdict;
+use super::losses::Grace;
 use crate::api::conditions::clip;
 use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState, Release};
 
@@ -169,6 +170,7 @@ pub fn lose_grant(record: &mut EntitlementRecord, verdict: &Verdict, now: Timest
     let may_be_held = matches!(record.state, GrantState::Granted | GrantState::Held);
     if loss_fields!(record).let_go(verdict, now) {
         record.state = GrantState::Revoking;
+        record.scheduled_at = None;
     } else if may_be_held && loss_fields!(record).hold(verdict) {
         record.state = GrantState::Held;
     }
@@ -189,6 +191,25 @@ fn why(cause: Cause) -> &'static str {
 pub fn forget_loss(record: &mut EntitlementRecord) {
     loss_fields!(record).forget();
     record.revoked_at = None;
+    record.scheduled_at = None;
+}
+
+/// Says that a grant which nothing gives any more is left until `grace` is over.
+pub fn leave_for(record: &mut EntitlementRecord, grace: &Grace) {
+    record.scheduled_at = Some(Time(grace.until));
+    let until = grace.until.strftime("%Y-%m-%d %H:%M:%S UTC");
+    let why = format!(
+        "given no more, and left until {until} by the grace of policy {}",
+        grace.policy
+    );
+    clip(&why, 256).clone_into(&mut record.reason);
+}
+
+/// Clears that a grant was to be left only for a time.
+pub fn leave_for_good(record: &mut EntitlementRecord) {
+    if record.scheduled_at.take().is_some() {
+        record.reason.clear();
+    }
 }
 
 /// Clears what the record says of an earlier end, for a new operation; but not what the guard counts.

@@ -264,7 +264,7 @@ impl Scene<'_> {
 }
 
 /// Why it cannot be told what a person is called, where it cannot.
-fn nameless(person: &Person) -> Option<String> {
+pub(super) fn nameless(person: &Person) -> Option<String> {
     let spec = &person.spec;
     [
         ("workEmail", &spec.work_email),

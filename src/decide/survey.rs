@@ -146,7 +146,7 @@ fn count_person(survey: &mut Survey, namespace: &Namespace, person: &Person, res
             tally.matched += 1;
         }
     }
-    for (name, why) in &resolution.undecided_grantors {
+    for (name, why) in resolution.undecided_grantors.iter().chain(&resolution.unclear_denials) {
         if let Some(tally) = survey.policies.get_mut(name) {
             tally.undecided.get_or_insert_with(|| why.clone());
         }

@@ -88,8 +88,9 @@ pub async fn policy(
             conditions::CONFLICT,
             conditions::PARAMETERS_DIFFER,
             format!(
-                "It gives the same entitlement as {others} at equal priority but with different parameters, so that nothing \
-             changes for those whom both match: give one of them a higher priority, or the same parameters."
+                "It contradicts {others} at equal priority: they give the same entitlement with different parameters, or \
+             different entitlements of one exclusive group, so that nothing changes for those whom both match. Give one of \
+             them a higher priority, or let them agree."
             ),
         )
     };

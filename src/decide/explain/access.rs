@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 use serde::Serialize;
 
 use super::Upcoming;
 use super::policy::PolicyReport;
 use crate::api::access_exception::ExceptionEffect;
-use crate::api::employee::{EntitlementRecord, GrantState};
+use crate::api::employee::{EntitlementRecord, GrantState, Phase};
 use crate::api::entitlement::RemoteObject;
+use crate::api::{AccessException, PAUSED_ANNOTATION, ProvisioningPolicy};
 use crate::decide::effect::RemoteKey;
 use crate::decide::guard::Loss;
 use crate::decide::index::{Entry, Namespace, Person};
-use crate::decide::losses::losses;
-use crate::decide::phase::{PhaseRules, Zone};
-use crate::decide::resolve::{Resolution, look_up, resolve};
+use crate::decide::losses::{Grace, grace, is_unwanted, losses};
+use crate::decide::phase::{PhaseRules, Zone, calendar_date, phase};
+use crate::decide::resolve::{Resolution, in_force, look_up, resolve, then};
 use crate::decide::selector::Tri;
 
 /// One entitlement, before one person.
@@ -41,6 +43,9 @@ pub struct Access {
     pub since: Option<Timestamp>,
     /// Whether the person should have it now.
     pub wanted: Tri,
+    /// Why it must not be begun though it is wanted, where it must not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<String>,
     /// Policies and exceptions that give it: those on record, or those that will, where nothing is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grantors: Vec<String>,
@@ -74,6 +79,9 @@ pub struct ExceptionReport {
     /// Why it does nothing, where it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub void: Option<String>,
+    /// What follows when it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub then: Option<String>,
 }
 
 /// One person, with what was decided.
@@ -100,9 +108,11 @@ impl<'a> Desk<'a> {
     }
 
     /// What happens to the person next, whatever it does to the entitlements.
-    pub(super) fn next(&self) -> Option<Upcoming> {
-        let (at, what) = self.resolution.next.clone()?;
-        Some(Upcoming { at, what })
+    pub(super) fn next(&self) -> Vec<Upcoming> {
+        let rules = PhaseRules::of(self.namespace, &self.person.spec);
+        let view = phase(&self.person.spec, self.person.status.phase, &rules, self.now);
+        let next = view.next.into_iter().chain(self.resolution.next.clone());
+        next.map(|(at, what)| Upcoming { at, what }).collect()
     }
 
     /// The entitlements that concern the person: on record, given, denied, or not to be told; in order of name.
@@ -111,8 +121,9 @@ impl<'a> Desk<'a> {
         let records = &self.person.status.entitlements;
         names.extend(records.iter().map(|record| record.entitlement.as_str()));
         for (name, entry) in &self.namespace.policies {
-            let speaks =
-                self.resolution.matched.contains(name) || self.resolution.undecided_grantors.contains_key(name);
+            let speaks = self.resolution.matched.contains(name)
+                || self.resolution.undecided_grantors.contains_key(name)
+                || self.resolution.unclear_denials.contains_key(name);
             if let Some(policy) = entry.readable().filter(|_| speaks) {
                 names.extend(policy.spec.entitlements.iter().map(|grant| grant.name.as_str()));
             }
@@ -120,7 +131,9 @@ impl<'a> Desk<'a> {
         for name in self.namespace.entitlements.keys() {
             let (key, _) = look_up(self.namespace, name);
             let said = key.is_some_and(|key| {
-                self.resolution.denied.contains_key(&key) || self.resolution.undecided.contains_key(&key)
+                self.resolution.denied.contains_key(&key)
+                    || self.resolution.undecided.contains_key(&key)
+                    || self.resolution.blocked.contains_key(&key)
             });
             if said || !self.exceptions(name).is_empty() {
                 names.insert(name);
@@ -165,6 +178,7 @@ impl<'a> Desk<'a> {
                 .filter(|record| record.state.may_be_held())
                 .and_then(|record| Some(record.granted_at.as_ref()?.0)),
             wanted: self.wanted(key.as_ref(), record),
+            blocked: key.as_ref().and_then(|key| self.resolution.blocked.get(key)).cloned(),
             because: self.because(name, key.as_ref(), record, fault),
             next: self.upcoming(name, record, &exceptions),
             grantors,
@@ -196,43 +210,41 @@ impl<'a> Desk<'a> {
 
     /// The exceptions of this person about the entitlement called `name`, in order of name.
     pub(super) fn exceptions(&self, name: &str) -> Vec<ExceptionReport> {
-        let about = self.namespace.exceptions.iter().filter_map(|(own, entry)| {
-            let exception = entry.readable()?;
-            (exception.spec.entitlement_ref.name == name).then_some((own, exception))
-        });
-        about
-            .filter_map(|(own, exception)| {
-                let spec = &exception.spec;
-                let called: Vec<&str> = self
-                    .namespace
-                    .people_called(&spec.employee)
-                    .map(|person| person.name.as_str())
-                    .collect();
-                if !called.contains(&self.person.name.as_str()) {
-                    return None;
-                }
-                let void = if spec.expires_at.0 <= self.now {
-                    Some("it has ended".to_owned())
-                } else if exception.metadata.deletion_timestamp.is_some() {
-                    Some("it is being deleted".to_owned())
-                } else if called.len() > 1 {
-                    let called = called.join(", ");
-                    Some(format!(
-                        "{} can mean {called}: until one is meant, everything stays as it is",
-                        spec.employee
-                    ))
-                } else {
-                    None
-                };
-                Some(ExceptionReport {
-                    name: own.clone(),
-                    effect: spec.effect,
-                    reason: spec.reason.clone(),
-                    expires_at: spec.expires_at.0,
-                    void,
-                })
+        self.namespace
+            .exceptions_about(self.person)
+            .filter(|(_, exception)| exception.spec.entitlement_ref.name == name)
+            .map(|(own, exception)| ExceptionReport {
+                name: own.clone(),
+                effect: exception.spec.effect,
+                reason: exception.spec.reason.clone(),
+                expires_at: exception.spec.expires_at.0,
+                void: self.void(exception),
+                then: in_force(exception, self.now)
+                    .then(|| then(self.namespace, self.person, exception))
+                    .flatten(),
             })
             .collect()
+    }
+
+    /// Why an exception does nothing, where it does.
+    fn void(&self, exception: &AccessException) -> Option<String> {
+        let called = self.namespace.people_called(&exception.spec.employee);
+        let called: Vec<&str> = called.map(|person| person.name.as_str()).collect();
+        if exception.metadata.deletion_timestamp.is_some() {
+            Some("it is being deleted".to_owned())
+        } else if !in_force(exception, self.now) {
+            Some("it has ended".to_owned())
+        } else if called.len() > 1 {
+            Some(format!(
+                "{} can mean {}: until one is meant, everything stays as it is",
+                exception.spec.employee,
+                called.join(", ")
+            ))
+        } else if exception.annotations().contains_key(PAUSED_ANNOTATION) {
+            Some(format!("it is paused by the annotation {PAUSED_ANNOTATION}"))
+        } else {
+            None
+        }
     }
 
     fn upcoming(
@@ -243,16 +255,18 @@ impl<'a> Desk<'a> {
     ) -> Vec<Upcoming> {
         let mut next = BTreeSet::new();
         let scheduled = record.and_then(|record| Some(record.scheduled_at.as_ref()?.0));
-        if let Some(at) = scheduled.filter(|at| *at > self.now) {
+        let grace = record.and_then(|record| self.grace(record)).map(|grace| grace.until);
+        if let Some(at) = scheduled.or(grace).filter(|at| *at > self.now) {
             next.insert(Upcoming {
                 at,
                 what: format!("{name} is taken, unless it is wanted again by then"),
             });
         }
         for exception in exceptions.iter().filter(|exception| exception.expires_at > self.now) {
+            let then = exception.then.as_ref().map(|then| format!(": {then}"));
             next.insert(Upcoming {
                 at: exception.expires_at,
-                what: format!("AccessException {} ends", exception.name),
+                what: format!("AccessException {} ends{}", exception.name, then.unwrap_or_default()),
             });
         }
         for (policy_name, entry) in &self.namespace.policies {
@@ -262,6 +276,12 @@ impl<'a> Desk<'a> {
             }
             let compiled = self.namespace.selector(policy);
             let Ok(selector) = compiled.as_ref() else { continue };
+            if let Some(at) = self.early_start(policy) {
+                next.insert(Upcoming {
+                    at,
+                    what: format!("policy {policy_name} begins to give to those whom it matches"),
+                });
+            }
             if let Some((at, tri)) = selector.next_change(self.namespace, self.person, self.now, &self.zone) {
                 let verb = match tri {
                     Tri::True => "begins to match",
@@ -275,5 +295,19 @@ impl<'a> Desk<'a> {
             }
         }
         next.into_iter().collect()
+    }
+
+    /// When a policy with `startBefore` begins to give to a person whose first day is to come.
+    fn early_start(&self, policy: &ProvisioningPolicy) -> Option<Timestamp> {
+        let before = policy.spec.lifecycle.start_before.as_ref()?.get()?;
+        let start = self.person.spec.start_date.as_deref().and_then(calendar_date)?;
+        let at = self.zone.start_of(start)?.checked_sub(before).ok()?;
+        (self.resolution.phase == Phase::PreHire && at > self.now).then_some(at)
+    }
+
+    /// How long the person is left what a record speaks of, though it is not wanted any more.
+    pub(super) fn grace(&self, record: &EntitlementRecord) -> Option<Grace> {
+        let unwanted = is_unwanted(self.namespace, self.person, &self.resolution, record);
+        grace(self.namespace, &self.resolution, record).filter(|_| unwanted)
     }
 }

@@ -22,6 +22,8 @@ pub enum Says {
     Gives,
     /// The person must not have it.
     Denies,
+    /// The person should have it, but something stronger says otherwise: a denial, a freeze, a conflict.
+    Overruled,
     /// What it gave before stays, and it gives nothing new: it is paused or in Plan mode.
     Keeps,
     /// It cannot be told: neither grants nor takes.
@@ -63,7 +65,7 @@ pub struct Terms {
     pub priority: i32,
     /// The phases that it is for.
     pub phases: Vec<GrantingPhase>,
-    /// Whether the person is in one of them.
+    /// Whether the person is in one of them, or early enough before the first day.
     pub in_phase: bool,
     /// How long before the first day it begins.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,7 +133,12 @@ impl Desk<'_> {
         let spec = &policy.spec;
         let selector = selector::explain(&spec.selector, self.namespace, self.person, self.now, &self.zone);
         let phases = &spec.lifecycle.phases;
-        let in_phase = phases.iter().any(|granting| granting.is(self.resolution.phase));
+        // Before the first day a denial holds already, and a policy with `startBefore` may give.
+        let phase = match (self.resolution.phase, spec.effect) {
+            (Phase::PreHire, Effect::Deny) => Phase::Active,
+            (phase, _) => phase,
+        };
+        let in_phase = self.resolution.matched.contains(name) || phases.iter().any(|granting| granting.is(phase));
         let terms = Terms {
             mode: spec.mode,
             effect: spec.effect,
@@ -189,7 +196,10 @@ impl Desk<'_> {
                 (false, _) => (Says::Nothing, format!("is in mode Plan, and {}", self.silence(terms))),
             };
         }
-        if policy.annotations().contains_key(PAUSED_ANNOTATION) {
+        if let Some(why) = resolution.unclear_denials.get(name) {
+            return (Says::CannotTell, why.clone());
+        }
+        if policy.annotations().contains_key(PAUSED_ANNOTATION) && terms.effect == Effect::Grant {
             let why = format!("is paused by the annotation {PAUSED_ANNOTATION}: what it gave stays");
             return (Says::Keeps, why);
         }
@@ -210,11 +220,13 @@ impl Desk<'_> {
                     let denied = resolution.denied.get(key);
                     denied.or_else(|| resolution.undecided.get(key))
                 });
-                let stronger = stronger.map(|why| format!(", but {why}")).unwrap_or_default();
-                (
-                    Says::Gives,
-                    format!("matches in phase {:?}{stronger}", resolution.phase),
-                )
+                match stronger {
+                    Some(why) => (
+                        Says::Overruled,
+                        format!("matches in phase {:?}, but {why}", resolution.phase),
+                    ),
+                    None => (Says::Gives, format!("matches in phase {:?}", resolution.phase)),
+                }
             }
         }
     }

@@ -7,9 +7,10 @@ use super::person::unreachable;
 use crate::api::change_set::ChangeSetState;
 use crate::api::employee::{Cause, EntitlementRecord, GrantState, Release};
 use crate::api::policy::Mode;
-use crate::decide::effect::RemoteKey;
+use crate::decide::effect::{RemoteKey, exception_of};
 use crate::decide::guard::Lost;
 use crate::decide::index::Entry;
+use crate::decide::resolve::in_force;
 
 impl Desk<'_> {
     pub(super) fn because(
@@ -34,7 +35,14 @@ impl Desk<'_> {
             .map(|conflict| format!("Conflict between {}", conflict.policies.join(" and ")));
         because.extend(conflict);
         because.extend(of(&resolution.undecided).map(|why| format!("neither granted nor taken: {why}")));
-        because.extend(of(&resolution.blocked).map(|why| format!("not to be granted now: {why}")));
+        let there = record.is_some_and(|record| record.state.may_be_held());
+        because.extend(of(&resolution.blocked).map(|why| {
+            if there {
+                format!("what is held stays, though a new grant would wait: {why}")
+            } else {
+                format!("not to be granted now: {why}")
+            }
+        }));
         if let Some(desired) = key.and_then(|key| resolution.desired.get(key)) {
             because.push(match desired.grantors.as_slice() {
                 [one] => format!("given by {one}"),
@@ -48,7 +56,12 @@ impl Desk<'_> {
         for grantor in recorded.iter().flat_map(|record| &record.grantors) {
             if let Some(why) = resolution.undecided_grantors.get(grantor) {
                 because.push(format!("{grantor} gave it, and what it gave stays: {why}"));
-            } else if !grantor.contains('/') && !self.namespace.policies.contains_key(grantor) {
+            } else if let Some(exception) = exception_of(grantor) {
+                let entry = self.namespace.exceptions.get(exception).and_then(Entry::readable);
+                if entry.is_none_or(|exception| !in_force(exception, self.now)) {
+                    because.push(format!("AccessException {exception}, which gave it, has ended"));
+                }
+            } else if !self.namespace.policies.contains_key(grantor) {
                 because.push(format!("policy {grantor}, which gave it, is not there any more"));
             }
         }
@@ -103,10 +116,23 @@ impl Desk<'_> {
                     cause.unwrap_or_default()
                 ));
             }
-            (_, Some(loss)) if record.scheduled_at.is_none() => {
-                because.push(format!("it is to go, and was not let go yet: {}", in_words(loss.cause)));
+            (_, Some(loss)) if self.resolution.denied.contains_key(&RemoteKey::of(record)) => {
+                because.push(format!("it is to go ({:?}), and was not let go yet", loss.cause));
             }
+            (_, Some(loss)) => because.push(format!(
+                "it is to go ({:?}), and was not let go yet: {}",
+                loss.cause,
+                in_words(loss.cause)
+            )),
             _ => {}
+        }
+        if record.scheduled_at.is_none()
+            && let Some(grace) = self.grace(record).filter(|grace| grace.until > self.now)
+        {
+            because.push(format!(
+                "given no more, and left for the grace of policy {}",
+                grace.policy
+            ));
         }
         let own_words = record.cause.map(in_words) == Some(record.reason.as_str());
         if !record.reason.is_empty() && !own_words && record.state != GrantState::Held {

@@ -22,6 +22,10 @@ pub trait Indexed: kube::Resource<DynamicType = ()> + Clone {
     fn remove(namespace: &mut Namespace, name: &str) -> Change;
     /// Names of all that is in.
     fn names(namespace: &Namespace) -> Vec<String>;
+    /// Names of the people whom the object of this name concerns, as it is in; `None` where that may be anybody.
+    fn concerns(_namespace: &Namespace, _name: &str) -> Option<Vec<String>> {
+        None
+    }
 }
 
 impl Indexed for Employee {
@@ -50,10 +54,14 @@ impl Indexed for Employee {
             .cloned()
             .collect()
     }
+
+    fn concerns(namespace: &Namespace, name: &str) -> Option<Vec<String>> {
+        Some(namespace.who_shares_an_exception(name))
+    }
 }
 
 macro_rules! indexed {
-    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident)?) => {
+    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident $(, $concerns:ident)?)?) => {
         impl Indexed for $kind {
             const KIND: Kind = Kind::$kind;
 
@@ -80,9 +88,9 @@ macro_rules! indexed {
                     error,
                     generation: metadata.generation,
                 };
-                namespace
-                    .$field
-                    .insert(metadata.name.clone().unwrap_or_default(), entry);
+                let name = metadata.name.clone().unwrap_or_default();
+                $(namespace.$forget(&name);)?
+                namespace.$field.insert(name, entry);
                 Change::Facts
             }
 
@@ -97,6 +105,11 @@ macro_rules! indexed {
             fn names(namespace: &Namespace) -> Vec<String> {
                 namespace.$field.keys().cloned().collect()
             }
+            $($(
+            fn concerns(namespace: &Namespace, name: &str) -> Option<Vec<String>> {
+                namespace.$concerns(name)
+            }
+            )?)?
         }
     };
 }
@@ -120,7 +133,14 @@ indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
 });
 indexed!(TargetSystem, targets, |_: &TargetSystem| ());
 indexed!(HRISConnection, connections, |_: &HRISConnection| ());
-indexed!(AccessException, exceptions, |_: &AccessException| ());
+indexed!(
+    AccessException,
+    exceptions,
+    |_: &AccessException| (),
+    remember_exception,
+    forget_exception,
+    whom_exception_concerns
+);
 indexed!(ChangeSet, change_sets, |_: &ChangeSet| ());
 
 /// Whether two versions of an object ask for the same, as far as their metadata say.

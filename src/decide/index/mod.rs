@@ -72,6 +72,8 @@ pub struct Namespace {
     /// Employees that cannot be decoded: name to why. Nothing is decided about them, and nothing revoked.
     pub broken_employees: BTreeMap<String, String>,
     by_identifier: HashMap<String, BTreeSet<String>>,
+    /// Names of exceptions by whom they are for.
+    exceptions_by_identifier: HashMap<String, BTreeSet<String>>,
     /// Selectors by policy name, with the very policy that each was compiled from.
     selectors: HashMap<String, (Arc<ProvisioningPolicy>, CompiledSelector)>,
     reports: HashMap<String, BTreeSet<String>>,
@@ -164,6 +166,15 @@ pub fn identifier(text: &str) -> String {
     text.trim().to_lowercase()
 }
 
+fn remove_from(map: &mut HashMap<String, BTreeSet<String>>, key: &str, name: &str) {
+    if let Some(names) = map.get_mut(key) {
+        names.remove(name);
+        if names.is_empty() {
+            map.remove(key);
+        }
+    }
+}
+
 impl Namespace {
     /// The people whom a policy or an exception calls `text`: by work email or employee number, without regard to case.
     pub fn people_called(&self, text: &str) -> impl Iterator<Item = &Arc<Person>> {
@@ -172,6 +183,63 @@ impl Namespace {
             .into_iter()
             .flatten()
             .filter_map(|name| self.employees.get(name))
+    }
+
+    /// The exceptions that can be read and call `person` by one of their names, whether they are in force or not.
+    pub fn exceptions_about(&self, person: &Person) -> impl Iterator<Item = (&String, &Arc<AccessException>)> {
+        let identifiers = (!self.exceptions_by_identifier.is_empty()).then(|| person.identifiers());
+        let names: BTreeSet<&String> = identifiers
+            .into_iter()
+            .flatten()
+            .filter_map(|identifier| self.exceptions_by_identifier.get(&identifier))
+            .flatten()
+            .collect();
+        names
+            .into_iter()
+            .filter_map(|name| Some((name, self.exceptions.get(name)?.readable()?)))
+    }
+
+    fn remember_exception(&mut self, exception: &Arc<AccessException>) {
+        let name = exception.name_any();
+        self.forget_exception(&name);
+        let names = self
+            .exceptions_by_identifier
+            .entry(identifier(&exception.spec.employee));
+        names.or_default().insert(name);
+    }
+
+    /// Takes an exception off the person that it was for; before it is replaced or taken out.
+    fn forget_exception(&mut self, name: &str) {
+        if let Some(old) = self.exceptions.get(name).and_then(Entry::readable) {
+            let called = identifier(&old.spec.employee);
+            remove_from(&mut self.exceptions_by_identifier, &called, name);
+        }
+    }
+
+    /// Whom an exception is for: nobody where there is none, perhaps anybody where it cannot be read or where nobody is
+    /// called so, who may have lost the name.
+    fn whom_exception_concerns(&self, name: &str) -> Option<Vec<String>> {
+        match self.exceptions.get(name) {
+            None => Some(Vec::new()),
+            Some(Entry::Broken { .. }) => None,
+            Some(Entry::Readable(exception)) => {
+                let people: Vec<String> = self.names_called(&exception.spec.employee).collect();
+                (!people.is_empty()).then_some(people)
+            }
+        }
+    }
+
+    /// Who has a name that an exception calls `name` by: where one of them comes or goes, it may be for the other.
+    fn who_shares_an_exception(&self, name: &str) -> Vec<String> {
+        let person = self.employees.get(name);
+        let exceptions = person.into_iter().flat_map(|person| self.exceptions_about(person));
+        exceptions
+            .flat_map(|(_, exception)| self.names_called(&exception.spec.employee))
+            .collect()
+    }
+
+    fn names_called(&self, text: &str) -> impl Iterator<Item = String> {
+        self.people_called(text).map(|person| person.name.clone())
     }
 
     /// The names of those whose `managerRef` is `manager`.
@@ -232,19 +300,11 @@ impl Namespace {
     }
 
     fn unlink(&mut self, person: &Person) {
-        fn remove(map: &mut HashMap<String, BTreeSet<String>>, key: &str, name: &str) {
-            if let Some(names) = map.get_mut(key) {
-                names.remove(name);
-                if names.is_empty() {
-                    map.remove(key);
-                }
-            }
-        }
         for identifier in person.identifiers() {
-            remove(&mut self.by_identifier, &identifier, &person.name);
+            remove_from(&mut self.by_identifier, &identifier, &person.name);
         }
         if let Some(manager) = &person.spec.manager_ref {
-            remove(&mut self.reports, &manager.name, &person.name);
+            remove_from(&mut self.reports, &manager.name, &person.name);
         }
     }
 

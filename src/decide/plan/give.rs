@@ -11,7 +11,7 @@ use crate::api::entitlement::RemoteObject;
 use crate::api::target::{AccountSpec, Adopt};
 use crate::decide::effect::{AccountSight, RemoteKey, attributes_digest, operation_id};
 use crate::decide::losses::{Named, account_name, account_of_another, readable_target};
-use crate::decide::record::{forget_loss, start_over};
+use crate::decide::record::{forget_loss, leave_for_good, start_over};
 use crate::decide::resolve::Desired;
 
 /// Whether the person can be granted things at a target.
@@ -43,7 +43,10 @@ impl Planner<'_> {
             let Some(spec) = readable_target(self.namespace, target).map(|target| &target.spec) else {
                 continue;
             };
+            // No account is made for the sake of what must not be begun.
+            let may_begin = wanted.iter().any(|(key, _)| self.may_begin(key));
             let usable = match account_name(self.namespace, self.person, target) {
+                _ if !may_begin => Usable::NotKnown,
                 Named::By(name) => Usable::Yes {
                     account_id: name,
                     fresh: false,
@@ -60,6 +63,16 @@ impl Planner<'_> {
                 self.want_grant(key, desired, &usable, spec.adopt);
             }
         }
+    }
+
+    /// Whether what is desired of `key` may be done: it is not blocked, or is held already.
+    fn may_begin(&self, key: &RemoteKey) -> bool {
+        let held = |record: &EntitlementRecord| record.state.may_be_held() && record.state != GrantState::Revoking;
+        !self.resolution.blocked.contains_key(key)
+            || self
+                .grants
+                .iter()
+                .any(|((known, _), record)| known == key && held(record))
     }
 
     /// Wants a usable account at `target`.
@@ -195,6 +208,26 @@ impl Planner<'_> {
                 remote_id: key.object.id.clone(),
                 ..EntitlementRecord::default()
             });
+        if let Some(why) = self.resolution.blocked.get(key)
+            && matches!(
+                record.state,
+                GrantState::Pending | GrantState::Revoked | GrantState::Revoking
+            )
+        {
+            // What is on its way out goes on, and is not begun anew.
+            if record.state != GrantState::Revoking {
+                record.state = GrantState::Pending;
+                record.entitlement.clone_from(&desired.entitlement);
+                record.grantors.clone_from(&desired.grantors);
+                forget_loss(&mut record);
+                clip(why, 256).clone_into(&mut record.reason);
+            }
+            if self.grants.len() < RECORDS_MAX {
+                self.grants.insert(grant_key(&record), record);
+            }
+            return;
+        }
+        leave_for_good(&mut record);
         record.entitlement.clone_from(&desired.entitlement);
         record.grantors.clone_from(&desired.grantors);
         record.desired_parameters.clone_from(&desired.parameters);

@@ -13,8 +13,8 @@ use self::summary::{count, next_transition, set_conditions};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Judge, Loss, Lost, Verdict};
 use super::index::{Namespace, Person};
-use super::losses::{account_end, cause, held_by_another, is_unwanted, losses, may_need_account};
-use super::record::{absorb_account, absorb_grant, lose_account, lose_grant};
+use super::losses::{account_end, cause, grace, held_by_another, is_unwanted, losses, may_need_account};
+use super::record::{absorb_account, absorb_grant, leave_for, lose_account, lose_grant};
 use super::resolve::Resolution;
 use crate::api::employee::{
     AccountRecord, AccountState, Cause, EmployeeStatus, EntitlementRecord, GrantState, Release,
@@ -79,6 +79,7 @@ pub fn next(
     planner.lose(&due, judge);
     if resolution.frozen.is_none() && resolution.ending.is_none() {
         planner.keep_what_is_no_longer_lost(&due);
+        planner.leave_for_a_grace();
         planner.give();
     }
     planner.delete_when_due();
@@ -267,6 +268,20 @@ impl Planner<'_> {
         }
     }
 
+    /// What is given no more is lost once its grace is over; until then the record says so.
+    fn leave_for_a_grace(&mut self) {
+        for record in self.grants.values_mut() {
+            if !is_unwanted(self.namespace, self.person, self.resolution, record) {
+                continue;
+            }
+            // One that is over stays on record: the loss may have to wait for a person.
+            match grace(self.namespace, self.resolution, record) {
+                Some(grace) if grace.until > self.now => leave_for(record, &grace),
+                _ => {}
+            }
+        }
+    }
+
     fn delete_when_due(&mut self) {
         if self.resolution.frozen.is_some() {
             return;
@@ -318,7 +333,7 @@ impl Planner<'_> {
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
         status.counts = Some(count(&status.entitlements));
-        status.next_transition = next_transition(self.resolution, &status.accounts, now);
+        status.next_transition = next_transition(self.resolution, &status, now);
         set_conditions(&mut status, self.resolution, self.person, now);
         self.next.empty = nothing_to_lose
             && status

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::api::conditions::{self, Fact};
-use crate::api::employee::{AccountRecord, Counts, EmployeeStatus, EntitlementRecord, NextTransition};
+use crate::api::conditions::{self, Fact, clip};
+use crate::api::employee::{Counts, EmployeeStatus, EntitlementRecord, NextTransition};
 use crate::decide::index::Person;
-use crate::decide::resolve::Resolution;
+use crate::decide::resolve::{Conflict, Disagreement, Resolution};
 
 /// How many entitlements are in which state.
 pub(super) fn count(records: &[EntitlementRecord]) -> Counts {
@@ -22,10 +22,17 @@ pub(super) fn count(records: &[EntitlementRecord]) -> Counts {
 /// The next instant at which time alone changes something. A deletion that is overdue waits for something else.
 pub(super) fn next_transition(
     resolution: &Resolution,
-    accounts: &[AccountRecord],
+    status: &EmployeeStatus,
     now: Timestamp,
 ) -> Option<NextTransition> {
-    let deletions = accounts.iter().filter_map(|record| {
+    let losses = status.entitlements.iter().filter_map(|record| {
+        let at = record.scheduled_at.as_ref().filter(|at| at.0 > now)?;
+        Some(NextTransition {
+            at: at.clone(),
+            what: clip(&format!("the grace of {} ends", record.entitlement), 256).to_owned(),
+        })
+    });
+    let deletions = status.accounts.iter().filter_map(|record| {
         let at = record.scheduled_at.as_ref().filter(|at| at.0 > now)?;
         Some(NextTransition {
             at: at.clone(),
@@ -34,9 +41,9 @@ pub(super) fn next_transition(
     });
     let facts = resolution.next.iter().map(|(at, what)| NextTransition {
         at: Time(*at),
-        what: what.clone(),
+        what: clip(what, 256).to_owned(),
     });
-    deletions.chain(facts).min_by_key(|next| next.at.0)
+    losses.chain(deletions).chain(facts).min_by_key(|next| next.at.0)
 }
 
 /// Says what keeps the record from being decided.
@@ -56,17 +63,38 @@ pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolutio
     if resolution.conflicts.is_empty() {
         conditions::clear(&mut status.conditions, conditions::CONFLICT);
     } else {
-        let policies: BTreeSet<&str> = resolution
-            .conflicts
-            .iter()
-            .flat_map(|c| c.policies.iter().map(String::as_str))
-            .collect();
-        let names = policies.into_iter().collect::<Vec<_>>().join(", ");
-        let message = format!(
-            "policies {names} give the same entitlement with different parameters at equal priority, so it stays as it is: \
-             give one of them a higher priority"
-        );
-        let fact = Fact::yes(conditions::CONFLICT, conditions::PARAMETERS_DIFFER, message);
+        let (reason, message) = contradiction(&resolution.conflicts);
+        let fact = Fact::yes(conditions::CONFLICT, reason, message);
         conditions::set(&mut status.conditions, &fact, generation, now);
     }
+}
+
+/// A reason and a sentence for what policies contradict each other in.
+fn contradiction(conflicts: &[Conflict]) -> (&'static str, String) {
+    let of = |parameters: bool| -> String {
+        let of_kind = |conflict: &&Conflict| (conflict.about == Disagreement::Parameters) == parameters;
+        let conflicts = conflicts.iter().filter(of_kind);
+        let policies: BTreeSet<&str> = conflicts.flat_map(|c| c.policies.iter().map(String::as_str)).collect();
+        policies.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let (differ, rivals) = (of(true), of(false));
+    let mut sentences = Vec::new();
+    if !differ.is_empty() {
+        sentences.push(format!(
+            "policies {differ} give the same entitlement with different parameters at equal priority, so it stays as it is: \
+             give one of them a higher priority"
+        ));
+    }
+    if !rivals.is_empty() {
+        sentences.push(format!(
+            "{rivals} give more than one entitlement of an exclusive group at equal priority, so none of them is given: give \
+             one of them a higher priority"
+        ));
+    }
+    let reason = if differ.is_empty() {
+        conditions::EXCLUSIVE
+    } else {
+        conditions::PARAMETERS_DIFFER
+    };
+    (reason, sentences.join("; "))
 }

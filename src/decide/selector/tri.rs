@@ -54,18 +54,18 @@ pub struct Match {
 }
 
 impl Match {
-    pub(super) fn of(tri: Tri) -> Self {
+    pub(in crate::decide) fn of(tri: Tri) -> Self {
         Self { tri, why: None }
     }
 
-    pub(super) fn unknown(why: String) -> Self {
+    pub(in crate::decide) fn unknown(why: String) -> Self {
         Self {
             tri: Tri::Unknown,
             why: Some(why),
         }
     }
 
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(in crate::decide) fn and(self, other: Self) -> Self {
         if other.tri < self.tri { other } else { self }
     }
 
