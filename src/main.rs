@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::api::crds;
-use rollcall::cli::{explain, who};
+use rollcall::cli::{changeset, explain, who};
 use rollcall::runtime::{self, RunOptions};
 
 /// Gives people the access their job calls for, and takes it away when the job no longer does.
@@ -29,6 +29,9 @@ enum Command {
     Explain(explain::ExplainOptions),
     /// Say who has an entitlement, and why.
     Who(who::WhoOptions),
+    /// Look at changes that wait for a decision, and decide.
+    #[command(subcommand, visible_alias = "chgset")]
+    Changeset(changeset::ChangesetCommand),
     /// Run the operator.
     // The last one wins, so that a wrapper's arguments can be added to.
     #[command(args_override_self = true)]
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let name = own_name();
     let result = match parse(&name).command {
         Command::Crds { dir } => print_crds(dir.as_deref()),
+        Command::Changeset(command) => show(changeset::run(&command)),
         Command::Explain(options) => show(explain::run(&options)),
         Command::Who(options) => show(who::run(&options)),
         Command::Run(options) => operate(options),

@@ -252,6 +252,30 @@ fn holders_are_named_with_their_reasons() {
     assert_eq!(people[3]["cause"], "Termination");
 }
 
+/// What waits is shown with every change that the records name, and how to decide on exactly that.
+#[test]
+fn held_changes_are_shown_with_their_digest_and_their_members() {
+    let text = said("held", &["changeset", "show", "cs-0123456789ab"]);
+    golden("changeset", &text);
+    for piece in [
+        "-code",
+        "Ada Lovelace (ada)",
+        "approve cs-0123456789ab --digest 0123456789abcdef",
+    ] {
+        assert!(text.contains(piece), "{piece:?}:\n{text}");
+    }
+    let list = said("held", &["changeset", "list"]);
+    let row: Vec<&str> = list.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[..6], ["cs-0123456789ab", "PolicyChange", "Open", "13", "13", "13"]);
+    let json: serde_json::Value =
+        serde_json::from_str(&said("held", &["chgset", "show", "cs-0123456789ab", "-o", "json"])).unwrap();
+    assert_eq!(json["members"][0]["change"], "-code");
+    assert_eq!(json["members"][0]["waits"], true);
+    let unknown = refused("held", &["changeset", "show", "cs-1"]);
+    assert!(unknown.contains("there are cs-0123456789ab"), "{unknown}");
+    assert!(said("granted", &["changeset", "list"]).contains("Nothing waits for a decision"));
+}
+
 /// A table does not wrap; for the golden file its columns stand below each other.
 fn wide(table: &str) -> String {
     let rows = table

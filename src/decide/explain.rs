@@ -6,6 +6,7 @@
 
 mod access;
 mod find;
+mod held;
 mod person;
 mod policy;
 mod reasons;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use self::access::Desk;
 pub use self::access::{Access, ExceptionReport};
 pub use self::find::{find, label};
+pub use self::held::{Held, Sheet, sheet, sheets};
 pub use self::person::{AccountReport, Identity, PhaseReport, SourceReport};
 pub use self::policy::{PolicyReport, Says, Terms};
 pub use self::who::{Holder, Holders, who};
