@@ -5,14 +5,19 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use kube::core::NamespaceResourceScope;
+use rollcall::api::{Employee, Entitlement};
 use rollcall_support::checks::person;
+use rollcall_support::control_plane::client;
 use rollcall_support::merge::Company;
 use rollcall_support::process::TempDir;
 use rollcall_support::world::{OPERATOR, World, WorldOptions};
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rollcall");
-const DIGEST: &str = "0123456789abcdef";
 
 /// Somebody at a shell whose `PATH` has kubectl and, beside it, the program under the name that kubectl looks for.
 struct Shell {
@@ -63,7 +68,7 @@ impl Shell {
 /// A tenant as the operator would have left it: Ada has `code`, and its loss waits for a decision. No operator runs, so
 /// that nothing moves while people look.
 async fn tenant() -> World {
-    let world = World::new(WorldOptions::new(PROGRAM, Company::default())).await;
+    let world = World::new(WorldOptions::new(PROGRAM, Company::empty())).await;
     let entitlement = World::group_entitlement("code", "Engineering");
     let policy = World::policy("engineering", "{department: {in: [Engineering]}}", &["code"]);
     world
@@ -79,52 +84,38 @@ async fn tenant() -> World {
         .await;
     let remote = json!({"status": {"observedGeneration": 1, "remote": {"kind": "Group", "id": "g-1"},
         "holders": 1, "pending": 0, "held": 1}});
-    write_status(&world, "entitlement", "code", &remote).await;
+    write_status::<Entitlement>(&world, "code", &remote).await;
     let record = json!({"status": {"phase": "Active", "entitlements": [{"entitlement": "code", "target": "directory",
         "kind": "Group", "remoteId": "g-1", "accountId": "a-1", "state": "Held", "grantors": ["engineering"],
         "cause": "PolicyChange", "changeSet": "cs-1", "reason": "more than 10 people would lose access",
         "grantedAt": "2026-01-12T08:00:00Z"}]}});
-    write_status(&world, "employee", "ada", &record).await;
+    write_status::<Employee>(&world, "ada", &record).await;
     world
 }
 
-/// Writes a status as the operator.
-async fn write_status(world: &World, kind: &str, name: &str, status: &serde_json::Value) {
-    let status = status.to_string();
-    let args = [
-        "patch",
-        kind,
-        name,
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        &status,
-    ];
-    as_operator(world, &args, None).await;
-}
-
-async fn as_operator(world: &World, args: &[&str], input: Option<&str>) {
+/// Objects of a kind, as the operator writes them.
+async fn as_operator<K>(world: &World) -> Api<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
     let operator = world
         .plane
         .service_account_kubeconfig(OPERATOR.0, OPERATOR.1, None)
+        .await;
+    Api::namespaced(client(&operator.unwrap()).await.unwrap(), &world.namespace)
+}
+
+async fn write_status<K>(world: &World, name: &str, status: &Value)
+where
+    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned,
+{
+    let api = as_operator::<K>(world).await;
+    api.patch_status(name, &PatchParams::default(), &Patch::Merge(status))
         .await
         .unwrap();
-    let args = [&["-n", &world.namespace], args].concat();
-    let done = world.plane.kubectl_with(&args, input, Some(&operator)).await;
-    done.unwrap_or_else(|error| panic!("{args:?}: {error}"));
 }
 
-/// A ChangeSet as the operator makes it, of which nothing was decided.
-async fn open_change_set(world: &World, name: &str) {
-    let set = format!("apiVersion: rollcall.dev/v1alpha1\nkind: ChangeSet\nmetadata: {{name: {name}}}\nspec: {{}}\n");
-    as_operator(world, &["create", "-f", "-"], Some(&set)).await;
-    let status = json!({"status": {"state": "Open", "cause": "PolicyChange", "why": "more than 10 people would lose access",
-        "digest": DIGEST, "people": 1, "changes": 1, "waiting": 1, "openedAt": "2026-06-15T10:00:00Z",
-        "targets": [{"target": "directory", "people": 1, "changes": 1}], "sample": ["ada: -code at directory"]}});
-    write_status(world, "changeset", name, &status).await;
-}
-
-/// A person's own kubeconfig, with these ClusterRoles in the tenant's namespace and that namespace in its context.
+/// A person's own kubeconfig, with these `ClusterRole`s in the tenant's namespace and that namespace in its context.
 async fn user(world: &World, name: &str, roles: &[&str]) -> PathBuf {
     for role in roles {
         let account = format!("--serviceaccount={}:{name}", &*world.namespace);
@@ -168,53 +159,4 @@ async fn kubectl_rollcall_answers_with_the_context_and_the_rights_of_the_user() 
         "{elsewhere}"
     );
     assert!(elsewhere.starts_with("kubectl rollcall: "), "{elsewhere}");
-}
-
-/// A decision is the user's own: with their rights, for the digest that was shown, and once.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_decision_takes_the_right_to_decide_and_the_digest_that_was_shown() {
-    let world = tenant().await;
-    open_change_set(&world, "cs-1").await;
-    let auditor = Shell::new(&world, user(&world, "auditor", &["view"]).await);
-    let approver = Shell::new(&world, user(&world, "approver", &["view", "rollcall-approve"]).await);
-    let decision = async || world.get("ChangeSet", "cs-1").await["spec"].clone();
-    let approve = [
-        "changeset",
-        "approve",
-        "cs-1",
-        "--reason",
-        "the reorganisation is meant",
-    ];
-    let and = |more: &[&'static str]| [&approve[..], more].concat();
-
-    let shown = auditor.said(&["changeset", "show", "cs-1"]);
-    assert!(
-        shown.contains("ada") && shown.contains("-code") && shown.contains(DIGEST),
-        "{shown}"
-    );
-    let refused = auditor.refused(&and(&["--yes"]));
-    assert!(
-        refused.contains("you need the ClusterRole rollcall-approve in this namespace"),
-        "{refused}"
-    );
-
-    let unasked = approver.refused(&approve);
-    assert!(unasked.contains("--yes"), "{unasked}");
-    let other = approver.refused(&and(&["--digest", "fedcba9876543210"]));
-    assert!(
-        other.contains(DIGEST) && other.contains("not fedcba9876543210"),
-        "{other}"
-    );
-    let silent = approver.refused(&["changeset", "approve", "cs-1", "--reason", " ", "--yes"]);
-    assert!(silent.contains("say why"), "{silent}");
-    assert_eq!(decision().await, json!({}));
-
-    let said = approver.said(&and(&["--digest", DIGEST]));
-    assert!(said.contains("approved"), "{said}");
-    let spec = json!({"decision": "Approve", "digest": DIGEST, "reason": "the reorganisation is meant"});
-    assert_eq!(decision().await, spec);
-
-    let again = approver.refused(&["changeset", "reject", "cs-1", "--reason", "a second thought", "--yes"]);
-    assert!(again.contains("was decided (Approve) and stays so"), "{again}");
-    assert_eq!(decision().await, spec);
 }

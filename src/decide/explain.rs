@@ -140,3 +140,7 @@ fn is_known(namespace: &Namespace, name: &str) -> Result<(), String> {
         known => format!("no Entitlement is called {name}: there are {}", known.join(", ")),
     })
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+mod tests;

@@ -131,7 +131,15 @@ impl Desk<'_> {
         key: Option<&RemoteKey>,
     ) -> PolicyReport {
         let spec = &policy.spec;
-        let selector = selector::explain(&spec.selector, self.namespace, self.person, self.now, &self.zone);
+        let whole = self.namespace.selector(policy);
+        let selector = selector::explain(
+            &spec.selector,
+            &whole,
+            self.namespace,
+            self.person,
+            self.now,
+            &self.zone,
+        );
         let phases = &spec.lifecycle.phases;
         // Before the first day a denial holds already, and a policy with `startBefore` may give.
         let phase = match (self.resolution.phase, spec.effect) {

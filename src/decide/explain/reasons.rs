@@ -43,7 +43,8 @@ impl Desk<'_> {
                 format!("not to be granted now: {why}")
             }
         }));
-        if let Some(desired) = key.and_then(|key| resolution.desired.get(key)) {
+        let desired = key.and_then(|key| resolution.desired.get(key));
+        if let Some(desired) = desired {
             because.push(match desired.grantors.as_slice() {
                 [one] => format!("given by {one}"),
                 several => format!(
@@ -52,8 +53,12 @@ impl Desk<'_> {
                 ),
             });
         }
+        let gives = |grantor: &String| desired.is_some_and(|desired| desired.grantors.contains(grantor));
         let recorded = record.filter(|record| record.state.may_be_held());
-        for grantor in recorded.iter().flat_map(|record| &record.grantors) {
+        for (record, grantor) in recorded
+            .iter()
+            .flat_map(|record| record.grantors.iter().map(move |grantor| (record, grantor)))
+        {
             if let Some(why) = resolution.undecided_grantors.get(grantor) {
                 because.push(format!("{grantor} gave it, and what it gave stays: {why}"));
             } else if let Some(exception) = exception_of(grantor) {
@@ -63,6 +68,8 @@ impl Desk<'_> {
                 }
             } else if !self.namespace.policies.contains_key(grantor) {
                 because.push(format!("policy {grantor}, which gave it, is not there any more"));
+            } else if resolution.ending.is_none() && !gives(grantor) && !self.speaks(grantor, record) {
+                because.push(format!("policy {grantor} gave it, and gives it no more"));
             }
         }
         because.extend(fault);
@@ -81,6 +88,17 @@ impl Desk<'_> {
             });
         }
         because
+    }
+
+    /// Whether a policy that gave what the record speaks of still says that the person should have it; something stronger
+    /// may be against it.
+    fn speaks(&self, policy: &str, record: &EntitlementRecord) -> bool {
+        let entry = self.namespace.policies.get(policy).and_then(Entry::readable);
+        let names = entry.is_some_and(|policy| {
+            let mut grants = policy.spec.entitlements.iter();
+            grants.any(|grant| grant.name == record.entitlement)
+        });
+        names && self.resolution.matched.contains(policy)
     }
 
     fn would_give(&self, name: &str) -> bool {
