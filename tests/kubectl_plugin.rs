@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
-use rollcall::api::{Employee, Entitlement};
+use rollcall::api::change_set::ChangeSetSpec;
+use rollcall::api::{ChangeSet, Employee, Entitlement};
 use rollcall_support::checks::person;
 use rollcall_support::control_plane::client;
 use rollcall_support::merge::Company;
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rollcall");
+const DIGEST: &str = "0123456789abcdef";
 
 /// Somebody at a shell whose `PATH` has kubectl and, beside it, the program under the name that kubectl looks for.
 struct Shell {
@@ -115,6 +117,20 @@ where
         .unwrap();
 }
 
+/// A `ChangeSet` as the operator makes it, of which nothing was decided.
+async fn open_change_set(world: &World, name: &str) {
+    let set = ChangeSet::new(name, ChangeSetSpec::default());
+    as_operator(world)
+        .await
+        .create(&PostParams::default(), &set)
+        .await
+        .unwrap();
+    let status = json!({"status": {"state": "Open", "cause": "PolicyChange", "why": "more than 10 people would lose access",
+        "digest": DIGEST, "people": 1, "changes": 1, "waiting": 1, "openedAt": "2026-06-15T10:00:00Z",
+        "targets": [{"target": "directory", "people": 1, "changes": 1}], "sample": ["ada: -code at directory"]}});
+    write_status::<ChangeSet>(world, name, &status).await;
+}
+
 /// A person's own kubeconfig, with these `ClusterRole`s in the tenant's namespace and that namespace in its context.
 async fn user(world: &World, name: &str, roles: &[&str]) -> PathBuf {
     for role in roles {
@@ -159,4 +175,53 @@ async fn kubectl_rollcall_answers_with_the_context_and_the_rights_of_the_user() 
         "{elsewhere}"
     );
     assert!(elsewhere.starts_with("kubectl rollcall: "), "{elsewhere}");
+}
+
+/// A decision is the user's own: with their rights, for the digest that was shown, and once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_takes_the_right_to_decide_and_the_digest_that_was_shown() {
+    let world = tenant().await;
+    open_change_set(&world, "cs-1").await;
+    let auditor = Shell::new(&world, user(&world, "auditor", &["view"]).await);
+    let approver = Shell::new(&world, user(&world, "approver", &["view", "rollcall-approve"]).await);
+    let decision = async || world.get("ChangeSet", "cs-1").await["spec"].clone();
+    let approve = [
+        "changeset",
+        "approve",
+        "cs-1",
+        "--reason",
+        "the reorganisation is meant",
+    ];
+    let and = |more: &[&'static str]| [&approve[..], more].concat();
+
+    let shown = auditor.said(&["changeset", "show", "cs-1"]);
+    assert!(
+        shown.contains("ada") && shown.contains("-code") && shown.contains(DIGEST),
+        "{shown}"
+    );
+    let refused = auditor.refused(&and(&["--yes"]));
+    assert!(
+        refused.contains("you need the ClusterRole rollcall-approve in this namespace"),
+        "{refused}"
+    );
+
+    let unasked = approver.refused(&approve);
+    assert!(unasked.contains("--yes"), "{unasked}");
+    let other = approver.refused(&and(&["--digest", "fedcba9876543210"]));
+    assert!(
+        other.contains(DIGEST) && other.contains("not fedcba9876543210"),
+        "{other}"
+    );
+    let silent = approver.refused(&["changeset", "approve", "cs-1", "--reason", " ", "--yes"]);
+    assert!(silent.contains("say why"), "{silent}");
+    assert_eq!(decision().await, json!({}));
+
+    let said = approver.said(&and(&["--digest", DIGEST]));
+    assert!(said.contains("approved"), "{said}");
+    let spec = json!({"decision": "Approve", "digest": DIGEST, "reason": "the reorganisation is meant"});
+    assert_eq!(decision().await, spec);
+
+    let again = approver.refused(&["changeset", "reject", "cs-1", "--reason", "a second thought", "--yes"]);
+    assert!(again.contains("was decided (Approve) and stays so"), "{again}");
+    assert_eq!(decision().await, spec);
 }
