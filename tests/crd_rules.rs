@@ -218,6 +218,11 @@ async fn employees() {
                     "must have at most 16 items",
                 ),
                 (
+                    "a custom field with a hyphen",
+                    "{workEmail: a@b.c, customFields: {cost-center: CC-1}}",
+                    "a custom field's name starts with a letter and goes on with letters, digits and _, 63 characters",
+                ),
+                (
                     "too long a name",
                     &format!("{{workEmail: a@b.c, displayName: {}}}", "x".repeat(257)),
                     "may not be more than 256",
@@ -237,6 +242,17 @@ async fn employees() {
                     "{workEmail: a@b.c, startDate: '2026-05-01', terminationDate: '2026-04-30'}",
                 ),
                 ("a number only", "{employeeNumber: '7'}"),
+                (
+                    "a custom field",
+                    "{employeeNumber: '7', customFields: {costCenter: CC-1}}",
+                ),
+                (
+                    "a custom field as long as they get",
+                    &format!(
+                        "{{employeeNumber: '7', customFields: {{costCenter: {}}}}}",
+                        "é".repeat(256)
+                    ),
+                ),
                 ("a user name only", "{username: ada}"),
                 (
                     "nulls, which are dropped",
@@ -374,6 +390,21 @@ async fn policies() {
         ("zero", "{tenure: {lessThan: 0d}}", duration),
         ("millennia", "{tenure: {atLeast: 9999999d}}", duration),
         (
+            "a custom field with a blank value",
+            "{customFields: [{name: costCenter, in: [CC-1, ' ']}]}",
+            blank,
+        ),
+        (
+            "a custom field with a hyphen",
+            "{company: [Acme], not: [{customFields: [{name: cost-center, in: [CC-1]}]}]}",
+            "a custom field's name starts with a letter and goes on with letters, digits and _: rename it",
+        ),
+        (
+            "a custom field without values",
+            "{customFields: [{name: costCenter, in: []}]}",
+            "should have at least 1 items",
+        ),
+        (
             "nobody's tenure",
             "{tenure: {atLeast: 30d, lessThan: 720h}}",
             "atLeast must be shorter than lessThan, or nobody matches",
@@ -428,6 +459,7 @@ async fn policies() {
          jobTitle: ['*Engineer*', 'VP ?*', 'Engineer (II)'], manager: {under: ['7', grace@acme.example], depth: 2}, \
          workLocation: {name: [HQ], country: [DE], state: [BE], city: [Berlin]}, homeLocation: {country: [DE]}, \
          employmentType: [FULL_TIME], employmentStatus: [ACTIVE], company: [Acme], \
+         customFields: [{name: costCenter, in: [CC-1]}, {name: grade, in: ['7', '8']}], \
          tenure: {atLeast: 90d, lessThan: 3650d}, employees: [ada@acme.example], \
          anyOf: [{department: {in: [X]}}, {tenure: {lessThan: 36h}}], not: [{employees: ['8']}]}",
     );
@@ -745,6 +777,73 @@ async fn connections() {
     let type_ = "a group type is either a department or a business unit: remove it from";
     let blank = "has a blank entry: write what it is to match, or remove it";
     let duration = "must be a whole number and one unit (s, m, h or d)";
+    let custom = |field: &str| with(&format!(", customFields: [{field}]"));
+    let pointer = |pointer: &str| {
+        custom(&format!(
+            "{{name: x, remoteData: {{path: /people, pointer: '{pointer}'}}}}"
+        ))
+    };
+    let one_source = "set exactly one of fieldMapping and remoteData";
+    let name = "a custom field's name starts with a letter and goes on with letters, digits and _: rename it";
+    let no_pointer = "must be a JSON Pointer, such as /customFields/costCenter: start with /";
+    judge
+        .refuses(
+            "HRISConnection",
+            &[
+                ("a custom field from nowhere", &custom("{name: x}"), one_source),
+                (
+                    "a custom field from two places",
+                    &custom("{name: x, fieldMapping: x, remoteData: {path: /people, pointer: /x}}"),
+                    one_source,
+                ),
+                (
+                    "a custom field with a hyphen",
+                    &custom("{name: cost-center, fieldMapping: x}"),
+                    name,
+                ),
+                (
+                    "a custom field that starts with a digit",
+                    &custom("{name: 1st, fieldMapping: x}"),
+                    name,
+                ),
+                (
+                    "a custom field without a name",
+                    &custom("{name: '', fieldMapping: x}"),
+                    "should be at least 1 chars long",
+                ),
+                (
+                    "a custom field twice",
+                    &custom("{name: x, fieldMapping: x}, {name: x, fieldMapping: y}"),
+                    "Duplicate value",
+                ),
+                (
+                    "a custom field of an unknown type",
+                    &custom("{name: x, type: Text, fieldMapping: x}"),
+                    "supported values: \"String\", \"Integer\", \"Boolean\", \"Date\"",
+                ),
+                (
+                    "a pointer to everything",
+                    &pointer(""),
+                    "should be at least 1 chars long",
+                ),
+                ("a pointer from nowhere", &pointer("costCenter"), no_pointer),
+                ("a pointer with an odd escape", &pointer("/cost~2center"), no_pointer),
+            ],
+        )
+        .await;
+    judge
+        .takes(
+            "HRISConnection",
+            &[
+                (
+                    "a custom field from a mapping",
+                    &custom("{name: cost_Center1, fieldMapping: Cost centre}"),
+                ),
+                ("an escaped pointer", &pointer("/a~1b/~0/0")),
+                ("a name that is empty in the pointer", &pointer("/a/")),
+            ],
+        )
+        .await;
     judge
         .refuses(
             "HRISConnection",

@@ -17,6 +17,8 @@ use proptest::test_runner::RngSeed;
 use rollcall::api::employee::{Cause, Phase};
 use rollcall::api::{Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
 use rollcall::decide::index::{Index, Indexed};
+use rollcall::decide::phase::Zone;
+use rollcall::decide::selector::Tri;
 use rollcall::decide::{Namespace, Resolution, resolve, would};
 use serde_json::{Map, Value, json};
 
@@ -1022,6 +1024,30 @@ proptest! {
         let resolutions = decided(&company.plain_index());
         for (who, resolution) in resolutions.iter().enumerate() {
             prop_assert_eq!(Verdict::of(resolution), company.verdict(who), "e{}: {:?}", who, company.workers[who]);
+        }
+    }
+
+    /// Nothing is missed for speed: a policy that is not among a person's candidates says no, on any day, and gave
+    /// nothing that is on record. The policies are edited in place, so that what was filed before must not stay.
+    #[test]
+    fn a_policy_that_is_no_candidate_says_no(company in company(), edited in company()) {
+        let mut index = company.plain_index();
+        decided(&index);
+        for number in 0..edited.rules.len() {
+            edited.put_nth(&mut index, PEOPLE + number);
+        }
+        let namespace = index.namespace("tenant").unwrap();
+        for person in namespace.employees.values() {
+            let candidates: BTreeSet<&String> = namespace.candidates(person).into_iter().map(|(name, _)| name).collect();
+            for (name, entry) in namespace.policies.iter().filter(|(name, _)| !candidates.contains(name)) {
+                let selector = namespace.selector(entry.readable().unwrap());
+                for years in [-10, 0, 1, 20] {
+                    let then = now() + jiff::SignedDuration::from_hours(years * 8_766);
+                    let found = selector.as_ref().as_ref().unwrap().matches(namespace, person, then, &Zone::utc());
+                    prop_assert_eq!(found.tri, Tri::False, "{} {:?}", name, person.spec);
+                }
+                prop_assert!(person.status.entitlements.iter().all(|record| !record.grantors.contains(name)));
+            }
         }
     }
 

@@ -15,8 +15,9 @@ use rollcall::decide::index::Person;
 use rollcall::hris::client::Patience;
 use rollcall::hris::names::employee_name;
 use rollcall::hris::{Book, ClientOptions, Diff, Distrust, MergeClient, ReadRequest, diff, read_all};
-use rollcall_support::merge::{CANARIES, Company, MergeSim, NewHire};
+use rollcall_support::merge::{CANARIES, Company, FieldMappingShape, MergeSim, NewHire, REMOTE_DATA_PATH};
 use secrecy::SecretString;
+use serde_json::{Value, json};
 
 const CONNECTION: &str = "hr";
 
@@ -74,6 +75,13 @@ impl Mirror {
         Self::with(sim, connection())
     }
 
+    /// A mirror with these custom fields beside every attribute.
+    async fn with_custom_fields(company: Company, declared: Value) -> Self {
+        let mut mirror = Self::of(company).await;
+        mirror.spec.custom_fields = serde_json::from_value(declared).unwrap();
+        mirror
+    }
+
     fn with(sim: MergeSim, spec: HRISConnectionSpec) -> Self {
         Self {
             client: MergeClient::new(&options(&sim)).unwrap(),
@@ -94,6 +102,7 @@ impl Mirror {
             watermark: self.watermark,
             mirrored: self.people.len() - self.people.values().filter(deleted).count(),
             fields: &self.spec.fields,
+            custom_fields: &self.spec.custom_fields,
         };
         let read = read_all(&self.client, &self.book, &request).await?;
         let existing: Vec<_> = self.people.values().collect();
@@ -717,4 +726,165 @@ async fn i9_what_is_sensitive_reaches_no_spec_and_what_is_not_allowed_neither() 
             .departments
             .is_empty()
     );
+}
+
+/// A cost centre and a desk from field mappings, one of either kind, and what a badge says from remote data.
+fn declared() -> Value {
+    json!([
+        {"name": "costCenter", "fieldMapping": "cost_center"},
+        {"name": "desk", "type": "Integer", "fieldMapping": "desk"},
+        {"name": "badge", "remoteData": {"path": REMOTE_DATA_PATH, "pointer": "/badge/number"}},
+        {"name": "firstAider", "type": "Boolean", "remoteData": {"path": REMOTE_DATA_PATH, "pointer": "/firstAider"}},
+        {"name": "vested", "type": "Date", "remoteData": {"path": REMOTE_DATA_PATH, "pointer": "/vested"}},
+    ])
+}
+
+fn custom(spec: &EmployeeSpec, name: &str) -> Option<String> {
+    spec.custom_fields.get(name).cloned()
+}
+
+#[tokio::test]
+async fn custom_fields_follow_their_mappings_and_remote_data() {
+    let mut mirror = Mirror::with_custom_fields(Company::realistic(60, 5), declared()).await;
+    let sim = mirror.sim.clone();
+    let row = somebody(&sim, "Platform");
+    let person = row.id;
+    sim.update(&person, |row| {
+        row.remote_fields.insert("firstAider".into(), json!(true));
+        row.remote_fields.insert("vested".into(), json!("2027-01-01T00:00:00Z"));
+    });
+    mirror.full().await;
+    let spec = mirror.find(&person).clone();
+    assert!(
+        custom(&spec, "costCenter").unwrap().starts_with("CC-"),
+        "{:?}",
+        spec.custom_fields
+    );
+    assert!(custom(&spec, "desk").unwrap().parse::<u32>().is_ok());
+    assert_eq!(custom(&spec, "badge"), row.remote_id.map(|id| format!("B{id}")));
+    assert_eq!(custom(&spec, "firstAider").as_deref(), Some("true"));
+    assert_eq!(custom(&spec, "vested").as_deref(), Some("2027-01-01"));
+    let read = ["badge", "costCenter", "desk", "firstAider", "vested"];
+    for employee in mirror.people.values() {
+        let source = employee.spec.source.as_ref().unwrap();
+        assert_eq!(source.custom_fields, read);
+        assert_eq!(source.unconfirmed, [""; 0]);
+    }
+    // Merge documents two shapes of a mapping, and the order of remote data is no information.
+    sim.quirks(|quirks| quirks.field_mappings = FieldMappingShape::Wrapped);
+    assert!(mirror.full().await.is_empty());
+
+    sim.update(&person, |row| {
+        row.organization_fields.insert("cost_center".into(), json!("CC-9999"));
+        row.remote_fields.insert("firstAider".into(), json!(false));
+    });
+    assert_eq!(counts(&mirror.incremental().await), (0, 1, 0));
+    let spec = mirror.find(&person).clone();
+    assert_eq!(custom(&spec, "costCenter").as_deref(), Some("CC-9999"));
+    assert_eq!(custom(&spec, "firstAider").as_deref(), Some("false"));
+    let documented = sim
+        .requests()
+        .iter()
+        .all(|request| request.unknown_parameters.is_empty());
+    assert!(documented, "nothing is asked for in a way that Merge does not document");
+}
+
+#[tokio::test]
+async fn a_custom_field_that_vanishes_or_changes_its_type_is_unconfirmed_until_a_later_full_read() {
+    let mut mirror = Mirror::with_custom_fields(Company::realistic(60, 5), declared()).await;
+    mirror.full().await;
+    let sim = mirror.sim.clone();
+    let person = somebody(&sim, "Platform").id;
+    sim.update(&person, |row| {
+        row.organization_fields.remove("cost_center");
+        row.account_fields.insert("desk".into(), json!("by the window"));
+        row.remote_fields.insert("badge".into(), json!(["B1", "B2"]));
+    });
+    assert_eq!(counts(&mirror.incremental().await), (0, 1, 0));
+    assert_eq!(mirror.find(&person).custom_fields, BTreeMap::new());
+    let marks = ["customFields.badge", "customFields.costCenter", "customFields.desk"];
+    assert_eq!(mirror.unconfirmed(&person), marks);
+    assert!(mirror.incremental().await.is_empty());
+    assert_eq!(counts(&mirror.full().await), (0, 1, 0));
+    assert_eq!(mirror.unconfirmed(&person), [""; 0]);
+    assert!(mirror.full().await.is_empty());
+}
+
+#[tokio::test]
+async fn remote_data_that_merge_no_longer_passes_on_leave_what_was_known() {
+    let mut mirror = Mirror::with_custom_fields(Company::realistic(60, 5), declared()).await;
+    mirror.full().await;
+    let person = somebody(&mirror.sim, "Platform").id;
+    let before = mirror.find(&person).custom_fields.clone();
+    mirror.sim.quirks(|quirks| quirks.no_remote_data = true);
+    for _ in 0..3 {
+        mirror.full().await;
+        assert_eq!(mirror.find(&person).custom_fields, before);
+        let marks = ["customFields.badge", "customFields.firstAider", "customFields.vested"];
+        assert_eq!(mirror.unconfirmed(&person), marks);
+    }
+    mirror.sim.quirks(|quirks| quirks.no_remote_data = false);
+    mirror.full().await;
+    assert_eq!(mirror.find(&person).custom_fields, before);
+    assert_eq!(mirror.unconfirmed(&person), [""; 0]);
+}
+
+#[tokio::test]
+async fn i9_of_mappings_and_remote_data_nothing_is_kept_or_requested_that_is_not_declared() {
+    let remote_data = |mirror: &Mirror| {
+        let log = mirror.sim.requests();
+        let asked = log
+            .iter()
+            .filter(|request| request.parameter("include_remote_data").is_some());
+        asked.map(|request| request.path.clone()).collect::<Vec<_>>()
+    };
+    // Nothing declared: mappings come all the same, and are dropped.
+    let mut mirror = Mirror::of(Company::realistic(60, 5)).await;
+    mirror.full().await;
+    assert_eq!(remote_data(&mirror), [""; 0]);
+    assert!(!format!("{:?}", mirror.book).contains("CC-"));
+    assert!(
+        mirror
+            .people
+            .values()
+            .all(|person| person.spec.custom_fields.is_empty())
+    );
+
+    // A mapping: one value, and no remote data. The book lacks it, so that everything is read whatever was asked.
+    mirror.spec.custom_fields = serde_json::from_value(json!([{"name": "desk", "fieldMapping": "desk"}])).unwrap();
+    mirror.sync(SyncKind::Incremental).await.unwrap();
+    assert_eq!(mirror.kind, Some(SyncKind::Full));
+    assert_eq!(remote_data(&mirror), [""; 0]);
+    assert!(!format!("{:?}", mirror.book).contains("CC-"));
+    let person = somebody(&mirror.sim, "Platform").id;
+    assert_eq!(mirror.find(&person).custom_fields.keys().collect::<Vec<_>>(), ["desk"]);
+
+    // Remote data: of people only, where the national id and the salary stand beside the badge.
+    mirror.spec.custom_fields = serde_json::from_value(declared()).unwrap();
+    mirror.sync(SyncKind::Incremental).await.unwrap();
+    mirror.sync(SyncKind::Incremental).await.unwrap();
+    let asked = remote_data(&mirror);
+    assert!(
+        asked.len() > 1 && asked.iter().all(|path| path == "/employees"),
+        "{asked:?}"
+    );
+    let kept = format!(
+        "{:?} {}",
+        mirror.book,
+        json!(mirror.people.values().map(|p| &p.spec).collect::<Vec<_>>())
+    );
+    assert!(kept.contains("CC-"));
+    for canary in CANARIES.iter().chain(&["CANARY", "lobby", "nationalId"]) {
+        assert!(!kept.contains(canary), "{canary} is kept");
+    }
+
+    // Taken back, they go, without a mark.
+    mirror.spec.custom_fields.clear();
+    mirror.full().await;
+    assert!(!format!("{:?}", mirror.book).contains("CC-"));
+    for person in mirror.people.values() {
+        let source = person.spec.source.as_ref().unwrap();
+        assert_eq!((person.spec.custom_fields.len(), source.unconfirmed.len()), (0, 0));
+        assert_eq!(source.custom_fields, [""; 0]);
+    }
 }

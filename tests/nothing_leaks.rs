@@ -30,9 +30,10 @@ async fn no_secret_and_no_sensitive_attribute_is_anywhere() {
             .concat(),
         )
         .await;
-    // Home locations were not asked for.
+    // Home locations were not asked for. A badge's number was, beside which the HR system tells the national id and pay.
     let mirrored = "{spec: {fields: [displayName, givenName, familyName, workEmail, jobTitle, employmentStatus, \
-                    startDate, terminationDate, departments]}}";
+                    startDate, terminationDate, departments], \
+                    customFields: [{name: badge, remoteData: {path: /v1/people, pointer: /badge/number}}]}}";
     world
         .kubectl(&["patch", "hris", "hr", "--type=merge", "-p", &yaml_to_json(mirrored)])
         .await;
@@ -112,6 +113,10 @@ async fn no_secret_and_no_sensitive_attribute_is_anywhere() {
     );
     let employees = &places.iter().find(|(place, _)| *place == "Employee").unwrap().1;
     assert!(!employees.contains("homeLocation"), "nobody asked for home locations");
+    assert!(employees.contains(r#""badge":"B"#), "the badge's number was asked for");
+    for undeclared in ["nationalId", "lobby", "CC-"] {
+        assert!(!employees.contains(undeclared), "{undeclared} was not declared");
+    }
 }
 
 fn yaml_to_json(yaml: &str) -> String {

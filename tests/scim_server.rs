@@ -107,6 +107,7 @@ fn entitlement(group: ScimGroup) -> EntitlementSpec {
     EntitlementSpec {
         target_ref: NameRef::new("scim"),
         description: String::new(),
+        exclusive_group: None,
         scim_group: Some(group),
         role_binding: None,
         cluster_role_binding: None,

@@ -65,7 +65,9 @@ pub struct HRISConnectionSpec {
         validation = Rule::new("'workEmail' in self || 'employeeNumber' in self || 'username' in self").message("must have workEmail, employeeNumber or username: accounts are matched by them")
     )]
     pub fields: Vec<Field>,
-    /// Attributes of your own to mirror, by the name that policies call them.
+    /// Attributes of your own to mirror, by the name that policies call them. Whoever may read Employees sees them. Only
+    /// where one of them comes from `remoteData` is Merge asked for the HR system's own data, of which nothing else is
+    /// kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub custom_fields: Vec<CustomField>,
@@ -114,8 +116,10 @@ pub enum Region {
 pub struct CustomField {
     /// What policies call it: a letter, then letters, digits and `_`.
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::custom_field_name())]
     pub name: String,
-    /// What it holds; a value that is none counts as absent. Default `String`.
+    /// What it holds; a value that is none counts as absent, and so does one of more than 256 characters. Default
+    /// `String`.
     #[serde(default)]
     #[serde(rename = "type")]
     pub type_: CustomFieldType,
@@ -150,6 +154,7 @@ pub struct RemoteData {
     pub path: String,
     /// JSON Pointer (RFC 6901) into that answer, such as `/customFields/costCenter`.
     #[schemars(length(min = 1, max = 512))]
+    #[x_kube(validation = rules::json_pointer())]
     pub pointer: String,
 }
 

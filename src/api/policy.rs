@@ -288,10 +288,13 @@ pub struct GroupKey {
 /// Values of one custom field.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct CustomFieldKey {
-    /// The field's name, as its connection declares it.
+    /// The field's name, as its connection declares it. For people of a connection that does not, the selector neither
+    /// matches nor fails to.
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = rules::custom_field_name())]
     pub name: String,
-    /// Values, of which one must be the field's; text is compared without regard to case or surrounding space.
+    /// Values, of which one must be the field's; text is compared without regard to case or surrounding space. A date is
+    /// written as `2026-03-01`, a whole number as `42`, a truth value as `true` or `false`.
     #[serde(rename = "in")]
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = rules::no_blank())]

@@ -153,6 +153,28 @@ pub(super) fn parameter_names() -> Rule {
         .message("a parameter's name starts with a letter and goes on with letters, digits, _, . and -, 63 characters at most: rename it")
 }
 
+/// The name of a custom field, which expressions can say as well.
+pub(super) fn custom_field_name() -> Rule {
+    Rule::new("self.matches('^[A-Za-z][A-Za-z0-9_]*$')")
+        .message("a custom field's name starts with a letter and goes on with letters, digits and _: rename it")
+}
+
+/// Names of custom fields.
+pub(super) fn custom_field_names() -> Rule {
+    Rule::new("self.all(k, k.matches('^[A-Za-z][A-Za-z0-9_]{0,62}$'))").message(
+        "a custom field's name starts with a letter and goes on with letters, digits and _, 63 characters at most: \
+         rename it",
+    )
+}
+
+/// A JSON Pointer to something within a document.
+pub(super) fn json_pointer() -> Rule {
+    Rule::new("self.matches('^(/([^/~]|~[01])*)+$')").message(
+        "must be a JSON Pointer, such as /customFields/costCenter: start with /, and write ~1 for a / within a name \
+         and ~0 for a ~",
+    )
+}
+
 /// A selector that selects.
 pub(super) fn selector_has_a_key() -> Rule {
     Rule::new(format!(

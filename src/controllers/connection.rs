@@ -157,6 +157,7 @@ async fn sync(
         watermark: mirror.watermark,
         mirrored,
         fields: &spec.fields,
+        custom_fields: &spec.custom_fields,
     };
     let read = read_all(&client, &mirror.book, &request).await?;
 

@@ -5,8 +5,10 @@
 //!   └──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
 //! ```
 
+pub mod custom_field;
 pub mod effect;
 pub mod explain;
+pub mod facts;
 pub mod guard;
 pub mod index;
 pub mod losses;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::models::{CompanyRow, EmployeeRow, EmploymentRow, GroupRow, LocationRow, Row};
-use crate::api::hris_connection::Field;
+use crate::api::hris_connection::{CustomField, Field};
 
 /// The rows of one model by Merge's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ impl<T: Row> Table<T> {
 pub struct Book {
     /// The models that were read; the tables of others are empty for that reason alone.
     pub read: BTreeSet<Model>,
+    /// The custom fields that were read off the people.
+    pub custom_fields: Vec<CustomField>,
     /// People.
     pub employees: Table<EmployeeRow>,
     /// Positions.

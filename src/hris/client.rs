@@ -12,15 +12,15 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::redirect;
 use secrecy::ExposeSecret;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
 use super::error::HrisError;
-use super::models::{AccountDetails, SyncStatus};
+use super::models::{AccountDetails, Row, SyncStatus};
 use super::options::PAGE_SIZE_MAX;
 pub use super::options::{ClientOptions, Patience, base_url};
 use super::page::read_page;
+use crate::api::hris_connection::CustomField;
 
 /// The largest answer that is taken in, in bytes. A page of 100 employees has some 200 KB.
 const BODY_MAX: usize = 32 << 20;
@@ -31,11 +31,13 @@ const MALFORMED_RETRIES: usize = 2;
 
 /// Which rows of a list to read.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ListParams {
+pub struct ListParams<'a> {
     /// Only rows that Merge changed after this instant, by Merge's clock.
     pub modified_after: Option<Timestamp>,
     /// Also rows that the HR system deleted, which Merge hides otherwise.
     pub include_deleted: bool,
+    /// The custom fields to read off each row. The HR system's own data are asked for if one of them comes from there.
+    pub custom_fields: &'a [CustomField],
 }
 
 /// A list, read to its end.
@@ -104,7 +106,7 @@ impl MergeClient {
     ///
     /// # Errors
     /// Whatever keeps the list from being read whole. Half a list is never returned.
-    pub async fn list<T: DeserializeOwned>(&self, model: &str, params: ListParams) -> Result<Listing<T>, HrisError> {
+    pub async fn list<T: Row>(&self, model: &str, params: ListParams<'_>) -> Result<Listing<T>, HrisError> {
         let mut query = vec![("page_size", self.page_size.to_string())];
         if params.include_deleted {
             query.push(("include_deleted_data", "true".to_owned()));
@@ -112,7 +114,10 @@ impl MergeClient {
         if let Some(after) = params.modified_after {
             query.push(("modified_after", after.to_string()));
         }
-        self.pages(model, query).await
+        if params.custom_fields.iter().any(|field| field.remote_data.is_some()) {
+            query.push(("include_remote_data", "true".to_owned()));
+        }
+        self.pages(model, query, |row| T::read(row, params.custom_fields)).await
     }
 
     /// How Merge's own syncs with the HR system stand, model by model.
@@ -120,8 +125,8 @@ impl MergeClient {
     /// # Errors
     /// As for [`Self::list`].
     pub async fn sync_status(&self) -> Result<Listing<SyncStatus>, HrisError> {
-        self.pages("sync-status", vec![("page_size", self.page_size.to_string())])
-            .await
+        let query = vec![("page_size", self.page_size.to_string())];
+        self.pages("sync-status", query, serde_json::from_value).await
     }
 
     /// The linked account.
@@ -141,10 +146,11 @@ impl MergeClient {
         Ok(self.get(model, &url, read).await?.0)
     }
 
-    async fn pages<T: DeserializeOwned>(
+    async fn pages<T>(
         &self,
         model: &str,
         query: Vec<(&'static str, String)>,
+        read_row: impl Fn(Value) -> serde_json::Result<T>,
     ) -> Result<Listing<T>, HrisError> {
         let mut listing = Listing {
             rows: Vec::new(),
@@ -155,7 +161,7 @@ impl MergeClient {
         let mut seen = HashSet::new();
         loop {
             let url = self.url(model, &query, cursor.as_deref())?;
-            let read = self.get(model, &url, read_page::<T>).await;
+            let read = self.get(model, &url, |body| read_page(body, &read_row)).await;
             let ((rows, next), date) = read.map_err(|error| match error {
                 // Merge answers a cursor that it does not know with 404.
                 HrisError::NotFound { .. } if cursor.is_some() => {
@@ -357,6 +363,7 @@ mod tests {
 
     use super::*;
     use crate::api::hris_connection::{Merge, Region};
+    use crate::hris::models::{EmployeeRow, GroupRow};
 
     type Script = Arc<Mutex<(VecDeque<Response>, Vec<String>)>>;
 
@@ -396,7 +403,7 @@ mod tests {
         MergeClient::new(&options).unwrap()
     }
 
-    async fn list(url: &str) -> Result<Listing<Value>, HrisError> {
+    async fn list(url: &str) -> Result<Listing<EmployeeRow>, HrisError> {
         client(url).list("employees", ListParams::default()).await
     }
 
@@ -416,8 +423,9 @@ mod tests {
         let params = ListParams {
             modified_after: Some("2026-11-23T05:00:00Z".parse().unwrap()),
             include_deleted: true,
+            custom_fields: &[],
         };
-        let listing = client(&url).list::<Value>("groups", params).await.unwrap();
+        let listing = client(&url).list::<GroupRow>("groups", params).await.unwrap();
         assert_eq!((listing.rows.len(), listing.pages), (2, 3));
         assert_eq!(listing.started_at, Some("2026-11-23T06:00:00Z".parse().unwrap()));
         let query =

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::attributes::keep_only;
 use super::book::Book;
+use super::custom::keep_declared;
 use super::models::{EmployeeRow, EmploymentRow, GroupRow, Row};
 use super::text::{clean, date, key, label};
 use crate::api::common::NameRef;
@@ -117,6 +118,7 @@ impl<'a> Reader<'a> {
                 employment_status: label(row.employment_status.as_deref(), bounds::WORD),
                 start_date: date(row.start_date.as_deref()).map(|date| date.to_string()),
                 termination_date: date(row.termination_date.as_deref()).map(|date| date.to_string()),
+                custom_fields: row.custom.known.clone(),
                 ..EmployeeSpec::default()
             },
             doubtful: BTreeSet::new(),
@@ -126,6 +128,7 @@ impl<'a> Reader<'a> {
         self.read_groups(row, &mut facts);
         self.read_places(row, &mut facts);
         keep_only(&self.spec.fields, &mut facts.spec);
+        keep_declared(&self.spec.custom_fields, &mut facts.spec);
         facts
     }
 

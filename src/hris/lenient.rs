@@ -8,7 +8,8 @@ use serde_json::Value;
 /// No row has this id, so whoever resolves it finds it missing.
 pub const UNRESOLVED: &str = "";
 
-fn as_text(value: Value) -> Option<String> {
+/// A string, or a number as written.
+pub fn as_text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(number.to_string()),

@@ -12,6 +12,7 @@
 pub mod attributes;
 pub mod book;
 pub mod client;
+pub mod custom;
 pub mod error;
 pub mod facts;
 mod lenient;

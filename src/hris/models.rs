@@ -8,8 +8,11 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use super::custom::CustomValues;
 use super::lenient::{flag, instant, reference, references, text};
+use crate::api::hris_connection::CustomField;
 
 /// What the rows of all models share.
 pub trait Row: DeserializeOwned + Clone + Send + Sync {
@@ -17,10 +20,17 @@ pub trait Row: DeserializeOwned + Clone + Send + Sync {
     fn id(&self) -> Option<&str>;
     /// When Merge last changed the row, by Merge's clock.
     fn changed_at(&self) -> Option<Timestamp>;
+    /// The row in this object. Only people have custom fields.
+    ///
+    /// # Errors
+    /// Where it is no object.
+    fn read(row: Value, _custom_fields: &[CustomField]) -> serde_json::Result<Self> {
+        serde_json::from_value(row)
+    }
 }
 
 macro_rules! row {
-    ($type:ty) => {
+    ($type:ty $(, $custom:ident)?) => {
         impl Row for $type {
             fn id(&self) -> Option<&str> {
                 self.id.as_deref().map(str::trim).filter(|id| !id.is_empty())
@@ -29,11 +39,17 @@ macro_rules! row {
             fn changed_at(&self) -> Option<Timestamp> {
                 self.modified_at.or(self.created_at)
             }
+            $(
+                fn read(row: Value, custom_fields: &[CustomField]) -> serde_json::Result<Self> {
+                    let $custom = CustomValues::read(&row, custom_fields);
+                    Ok(Self { $custom, ..serde_json::from_value(row)? })
+                }
+            )?
         }
     };
 }
 
-row!(EmployeeRow);
+row!(EmployeeRow, custom);
 row!(EmploymentRow);
 row!(GroupRow);
 row!(LocationRow);
@@ -100,6 +116,9 @@ pub struct EmployeeRow {
     /// Whether the HR system deleted the person's row.
     #[serde(deserialize_with = "flag")]
     pub remote_was_deleted: bool,
+    /// The custom fields that the connection declares, and nothing else of where they come from.
+    #[serde(skip)]
+    pub custom: CustomValues,
     /// When Merge made the row.
     #[serde(deserialize_with = "instant")]
     pub created_at: Option<Timestamp>,

@@ -1,14 +1,13 @@
 //! One page of a list.
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
 /// A page's rows and the cursor of the next one.
 pub type Page<T> = (Vec<T>, Option<String>);
 
-/// The page in an answer, or what is wrong with it, in our words.
-pub fn read_page<T: DeserializeOwned>(body: Value) -> Result<Page<T>, &'static str> {
+/// The page in an answer, each row as `read_row` reads it, or what is wrong with it, in our words.
+pub fn read_page<T>(body: Value, read_row: impl Fn(Value) -> serde_json::Result<T>) -> Result<Page<T>, &'static str> {
     let Value::Object(mut page) = body else {
         return Err("it is no page of a list");
     };
@@ -25,7 +24,7 @@ pub fn read_page<T: DeserializeOwned>(body: Value) -> Result<Page<T>, &'static s
         .into_iter()
         .filter(|row| !row.is_null())
         .map(|row| match row {
-            Value::Object(_) => serde_json::from_value(row).map_err(|_| "a row cannot be read"),
+            Value::Object(_) => read_row(row).map_err(|_| "a row cannot be read"),
             _ => Err("a row is no object"),
         })
         .collect::<Result<_, _>>()?;
@@ -53,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_page_is_rows_and_a_cursor() {
-        let page = |next: Value| read_page::<Value>(json!({"next": next, "results": [{"a": 1}, null]}));
+        let page = |next: Value| read_page(json!({"next": next, "results": [{"a": 1}, null]}), Ok);
         for (next, cursor) in [
             (json!(null), None),
             (json!(""), None),
@@ -89,7 +88,7 @@ mod tests {
             json!({"results": ["x"]}),
             json!({"results": [[]]}),
         ] {
-            assert!(read_page::<Value>(body.clone()).is_err(), "{body}");
+            assert!(read_page(body.clone(), Ok).is_err(), "{body}");
         }
     }
 }

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::attributes::{ATTRIBUTES, keep_only};
 use super::book::Book;
+use super::custom::{keep_declared, names, unconfirmed_name};
 use super::facts::{Facts, Reader};
 use super::models::EmployeeRow;
 use super::names::{match_rows, merge_id, remote_id};
@@ -39,8 +40,8 @@ impl Diff {
 /// `kind` is what was read in the end ([`Read::kind`](super::trust::Read::kind)), not what was asked for.
 ///
 /// An attribute that had a value and has none (or a place that lost its country) is listed as unconfirmed until a later
-/// full read finds it so again, and one that rests on a row that was not read is listed for as long as that is so. Absence is recorded by a full
-/// read only, keeps the facts as they were, and never replaces a deletion, which is evidence. `since` moves with the
+/// full read finds it so again, and one that rests on a row that was not read is listed for as long as that is so;
+/// custom fields likewise. Absence is recorded by a full read only, keeps the facts as they were, and never replaces a deletion, which is evidence. `since` moves with the
 /// state alone, so that a second call with the same book has nothing to write.
 pub fn diff(
     connection: &str,
@@ -132,6 +133,7 @@ impl Context<'_> {
                 unconfirmed.push(attribute.name.to_owned());
             }
         }
+        self.custom_fields(row, &mut spec, old, &mut unconfirmed);
         let since = old_source
             .filter(|source| source.state == state)
             .and_then(|source| source.since.clone());
@@ -142,15 +144,48 @@ impl Context<'_> {
             merge_id: merge_id(row),
             remote_id: remote_id(row).or_else(|| old_source.and_then(|source| source.remote_id.clone())),
             unconfirmed,
+            custom_fields: names(&self.spec.custom_fields).into_iter().collect(),
         });
         spec.deletion_policy = old.map(|old| old.deletion_policy).unwrap_or_default();
         spec
+    }
+
+    /// What is said of attributes is said of custom fields too: the deleted keep what they lost, what others lost is
+    /// listed, and what was not read is listed and stays as it was.
+    fn custom_fields(
+        &self,
+        row: &EmployeeRow,
+        spec: &mut EmployeeSpec,
+        old: Option<&EmployeeSpec>,
+        unconfirmed: &mut Vec<String>,
+    ) {
+        let marks = old
+            .and_then(|old| old.source.as_ref())
+            .map_or(&[][..], |source| &source.unconfirmed);
+        for name in names(&self.spec.custom_fields) {
+            let had = old.and_then(|old| old.custom_fields.get(&name));
+            let gone = !spec.custom_fields.contains_key(&name);
+            let unread = row.custom.unread.contains(&name);
+            let keeps = row.remote_was_deleted || unread;
+            if let Some(value) = had.filter(|_| gone && keeps) {
+                spec.custom_fields.insert(name.clone(), value.clone());
+            }
+            if row.remote_was_deleted {
+                continue;
+            }
+            let mark = unconfirmed_name(&name);
+            let stays = self.kind == SyncKind::Incremental && marks.contains(&mark);
+            if unread || gone && (had.is_some() || stays) {
+                unconfirmed.push(mark);
+            }
+        }
     }
 
     /// The new spec of somebody for whom no row speaks.
     fn unlisted(&self, old: &EmployeeSpec) -> EmployeeSpec {
         let mut spec = old.clone();
         keep_only(&self.spec.fields, &mut spec);
+        keep_declared(&self.spec.custom_fields, &mut spec);
         if self.kind == SyncKind::Full {
             let source = spec.source.get_or_insert_default();
             if source.state == SourceState::Present {
@@ -357,6 +392,156 @@ mod tests {
             (source(&people).state, source(&people).merge_id.as_deref()),
             (SourceState::Present, Some("m2"))
         );
+    }
+
+    /// One custom field from a mapping and one from remote data, and rows read for them.
+    mod custom {
+        use super::*;
+        use crate::hris::book::Book;
+        use crate::hris::models::{EmployeeRow, Row};
+
+        fn spec() -> HRISConnectionSpec {
+            let custom_fields = json!([
+                {"name": "costCenter", "fieldMapping": "cost_center"},
+                {"name": "grade", "type": "Integer", "remoteData": {"path": "/jobs", "pointer": "/grade"}},
+            ]);
+            HRISConnectionSpec {
+                custom_fields: serde_json::from_value(custom_fields).unwrap(),
+                ..connection()
+            }
+        }
+
+        fn ada(mappings: &Value, remote_data: &Value) -> Value {
+            let mut row = super::ada();
+            row["field_mappings"] = json!({"organization_defined_targets": mappings});
+            row["remote_data"] = remote_data.clone();
+            row
+        }
+
+        fn grade(grade: &Value) -> Value {
+            json!([{"path": "/jobs", "data": {"grade": grade}}])
+        }
+
+        fn sync(spec: &HRISConnectionSpec, row: Value, kind: SyncKind, people: &mut People) -> Diff {
+            let mut book = Book::default();
+            book.employees
+                .upsert([EmployeeRow::read(row, &spec.custom_fields).unwrap()]);
+            let existing: Vec<_> = people.values().collect();
+            let diff = diff("hr", spec, &book, kind, &existing, DAY_2.parse().unwrap());
+            apply(&diff, people);
+            diff
+        }
+
+        fn values(people: &People) -> Value {
+            json!(people[&employee_name("hr", "r1")].spec.custom_fields)
+        }
+
+        #[test]
+        fn a_lost_custom_field_is_marked_until_a_later_full_read() {
+            let spec = spec();
+            let whole = || ada(&json!({"cost_center": "CC-1"}), &grade(&json!(7)));
+            for (kind, lost) in [
+                (SyncKind::Full, ada(&json!({}), &grade(&json!(7)))),
+                // A value of another type is none.
+                (
+                    SyncKind::Incremental,
+                    ada(&json!({"cost_center": ["CC-1"]}), &grade(&json!(7))),
+                ),
+            ] {
+                let mut people = People::new();
+                sync(&spec, whole(), SyncKind::Full, &mut people);
+                assert_eq!(values(&people), json!({"costCenter": "CC-1", "grade": "7"}));
+                assert_eq!(source(&people).custom_fields, ["costCenter", "grade"]);
+                assert!(source(&people).unconfirmed.is_empty());
+
+                sync(&spec, lost.clone(), kind, &mut people);
+                assert_eq!(values(&people), json!({"grade": "7"}));
+                assert_eq!(source(&people).unconfirmed, ["customFields.costCenter"]);
+                assert!(sync(&spec, lost.clone(), SyncKind::Incremental, &mut people).is_empty());
+                let mut back = people.clone();
+                sync(&spec, lost.clone(), SyncKind::Full, &mut people);
+                assert!(source(&people).unconfirmed.is_empty());
+                assert!(sync(&spec, lost, SyncKind::Full, &mut people).is_empty());
+
+                sync(&spec, whole(), SyncKind::Incremental, &mut back);
+                assert_eq!(values(&back), json!({"costCenter": "CC-1", "grade": "7"}));
+                assert!(source(&back).unconfirmed.is_empty());
+            }
+        }
+
+        /// Merge sends no remote data where a plan has none or a switch is off, which says nothing of anybody.
+        #[test]
+        fn what_merge_does_not_pass_on_stays_as_it_was_however_often_it_is_read() {
+            let spec = spec();
+            let mut people = People::new();
+            let withheld = || ada(&json!({"cost_center": "CC-1"}), &Value::Null);
+            sync(
+                &spec,
+                ada(&json!({"cost_center": "CC-1"}), &grade(&json!(7))),
+                SyncKind::Full,
+                &mut people,
+            );
+            for kind in [SyncKind::Full, SyncKind::Full, SyncKind::Incremental, SyncKind::Full] {
+                sync(&spec, withheld(), kind, &mut people);
+                assert_eq!(values(&people), json!({"costCenter": "CC-1", "grade": "7"}));
+                assert_eq!(source(&people).unconfirmed, ["customFields.grade"]);
+            }
+            // Then Merge passes it on again, and there is none: gone, and to be confirmed.
+            let none = || ada(&json!({"cost_center": "CC-1"}), &grade(&Value::Null));
+            sync(&spec, none(), SyncKind::Full, &mut people);
+            assert_eq!(values(&people), json!({"costCenter": "CC-1"}));
+            assert_eq!(source(&people).unconfirmed, ["customFields.grade"]);
+            sync(&spec, none(), SyncKind::Full, &mut people);
+            assert!(source(&people).unconfirmed.is_empty());
+
+            let mut newcomer = People::new();
+            sync(&spec, withheld(), SyncKind::Full, &mut newcomer);
+            assert_eq!(source(&newcomer).unconfirmed, ["customFields.grade"]);
+        }
+
+        #[test]
+        fn the_deleted_keep_their_custom_fields_and_the_unlisted_those_that_are_declared() {
+            let spec = spec();
+            let mut people = People::new();
+            sync(
+                &spec,
+                ada(&json!({"cost_center": "CC-1"}), &grade(&json!(7))),
+                SyncKind::Full,
+                &mut people,
+            );
+            let before = people.clone();
+            let deleted = json!({"id": "m1", "remote_was_deleted": true});
+            sync(&spec, deleted, SyncKind::Incremental, &mut people);
+            assert_eq!(values(&people), json!({"costCenter": "CC-1", "grade": "7"}));
+            assert!(source(&people).unconfirmed.is_empty());
+
+            let mut people = before;
+            let mut narrow = spec;
+            narrow.custom_fields.pop();
+            let existing: Vec<_> = people.values().collect();
+            let diff = diff(
+                "hr",
+                &narrow,
+                &Book::default(),
+                SyncKind::Incremental,
+                &existing,
+                DAY_2.parse().unwrap(),
+            );
+            apply(&diff, &mut people);
+            assert_eq!(values(&people), json!({"costCenter": "CC-1"}));
+            assert_eq!(source(&people).custom_fields, ["costCenter"]);
+        }
+
+        #[test]
+        fn what_is_no_longer_declared_goes_without_a_mark_and_is_no_longer_said_to_be_read() {
+            let spec = spec();
+            let row = || ada(&json!({"cost_center": "CC-1"}), &grade(&json!(7)));
+            let mut people = People::new();
+            sync(&spec, row(), SyncKind::Full, &mut people);
+            sync(&connection(), row(), SyncKind::Full, &mut people);
+            assert_eq!(values(&people), json!({}));
+            assert!(source(&people).unconfirmed.is_empty() && source(&people).custom_fields.is_empty());
+        }
     }
 
     fn text() -> impl Strategy<Value = Value> {

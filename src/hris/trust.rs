@@ -12,7 +12,7 @@ use super::client::{ListParams, Listing, MergeClient};
 use super::error::HrisError;
 use super::models::{AccountDetails, Row, SyncStatus};
 use crate::api::conditions::{INVALID, MALFORMED, UNAUTHORIZED, UNREACHABLE};
-use crate::api::hris_connection::{Field, SyncKind};
+use crate::api::hris_connection::{CustomField, Field, SyncKind};
 
 /// Merge throttles us for longer than we wait.
 pub const THROTTLED: &str = "Throttled";
@@ -49,6 +49,8 @@ pub struct ReadRequest<'a> {
     pub mirrored: usize,
     /// The attributes to mirror, which decide which lists are needed.
     pub fields: &'a [Field],
+    /// The custom fields to mirror. Where the book was read for others, everything is read.
+    pub custom_fields: &'a [CustomField],
 }
 
 /// A read that can be believed.
@@ -147,7 +149,8 @@ pub async fn read_all(client: &MergeClient, book: &Book, request: &ReadRequest<'
     clock.page(&statuses);
     judge_statuses(&statuses.rows, &needed)?;
 
-    let whole = book.read.is_superset(&needed) && !book.employees.is_empty();
+    let whole =
+        book.read.is_superset(&needed) && book.custom_fields == request.custom_fields && !book.employees.is_empty();
     let after = request
         .watermark
         .filter(|_| request.kind == SyncKind::Incremental && whole);
@@ -157,15 +160,21 @@ pub async fn read_all(client: &MergeClient, book: &Book, request: &ReadRequest<'
         SyncKind::Incremental => book.clone(),
     };
     new.read.extend(&needed);
+    new.custom_fields = request.custom_fields.to_vec();
     let params = ListParams {
         modified_after: after.map(|after| after.checked_sub(OVERLAP).unwrap_or(after)),
         // Elsewhere than with people too: a position whose deletion is hidden would go on being the present one.
         include_deleted: true,
+        custom_fields: &[],
+    };
+    let of_people = ListParams {
+        custom_fields: request.custom_fields,
+        ..params
     };
     // People first: what they refer to is then rather there already than not yet.
     for model in needed {
         match model {
-            Model::Employee => read(client, model, params, &mut new.employees, &mut clock).await?,
+            Model::Employee => read(client, model, of_people, &mut new.employees, &mut clock).await?,
             Model::Employment => read(client, model, params, &mut new.employments, &mut clock).await?,
             Model::Group => read(client, model, params, &mut new.groups, &mut clock).await?,
             Model::Location => read(client, model, params, &mut new.locations, &mut clock).await?,
@@ -200,7 +209,7 @@ impl Clock {
 async fn read<T: Row>(
     client: &MergeClient,
     model: Model,
-    params: ListParams,
+    params: ListParams<'_>,
     table: &mut Table<T>,
     clock: &mut Clock,
 ) -> Result<(), Distrust> {

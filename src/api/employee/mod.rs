@@ -152,7 +152,8 @@ pub struct EmployeeSpec {
     pub company: Option<String>,
     /// Custom fields by name, as the connection declares them; a date as `2026-03-01`, a number or a truth value as text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    #[x_kube(validation = rules::custom_field_names())]
     pub custom_fields: BTreeMap<String, String>,
 }
 
@@ -192,10 +193,16 @@ pub struct Source {
     #[schemars(length(max = 256))]
     pub remote_id: Option<String>,
     /// Attributes that had a value and have none now, by their names in this spec, until a later full read finds them
-    /// empty again. Until then a selector on them neither matches nor fails to.
+    /// empty again. Until then a selector on them neither matches nor fails to. A custom field is written
+    /// `customFields.costCenter`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub unconfirmed: Vec<String>,
+    /// The custom fields that were looked for, by name, whether the person has a value or not. A selector on any other
+    /// neither matches nor fails to, so that declaring one, or no longer, takes nothing from anybody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
-    pub unconfirmed: Vec<String>,
+    pub custom_fields: Vec<String>,
 }
 
 /// Whether the HRIS lists a person.

@@ -22,7 +22,7 @@ pub enum Says {
     Gives,
     /// The person must not have it.
     Denies,
-    /// The person should have it, but something stronger says otherwise: a denial, a freeze, a conflict.
+    /// It speaks, but something stronger says otherwise: a denial, a freeze, a conflict.
     Overruled,
     /// What it gave before stays, and it gives nothing new: it is paused or in Plan mode.
     Keeps,
@@ -222,7 +222,17 @@ impl Desk<'_> {
                 let why = terms.selector.error.clone().or(unknown);
                 (Says::CannotTell, why.unwrap_or_else(|| "it cannot be told".to_owned()))
             }
-            (Effect::Deny, Tri::True) => (Says::Denies, format!("matches in phase {:?}", resolution.phase)),
+            // A freeze is stronger than a denial.
+            (Effect::Deny, Tri::True) => match key.filter(|key| !resolution.denied.contains_key(key)) {
+                Some(key) if resolution.undecided.contains_key(key) => (
+                    Says::Overruled,
+                    format!(
+                        "matches in phase {:?} and would deny it, but {}",
+                        resolution.phase, resolution.undecided[key]
+                    ),
+                ),
+                _ => (Says::Denies, format!("matches in phase {:?}", resolution.phase)),
+            },
             (Effect::Grant, Tri::True) => {
                 let stronger = key.and_then(|key| {
                     let denied = resolution.denied.get(key);

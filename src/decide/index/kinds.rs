@@ -61,7 +61,7 @@ impl Indexed for Employee {
 }
 
 macro_rules! indexed {
-    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident $(, $concerns:ident)?)?) => {
+    ($kind:ident, $field:ident, $basis:expr $(, $remember:ident, $forget:ident, $concerns:ident)?) => {
         impl Indexed for $kind {
             const KIND: Kind = Kind::$kind;
 
@@ -79,7 +79,9 @@ macro_rules! indexed {
                 }
                 let object = Arc::new(self);
                 $(namespace.$remember(&object);)?
-                namespace.$field.insert(object.name_any(), Entry::Readable(object));
+                namespace
+                    .$field
+                    .insert(object.name_any(), Entry::Readable(object));
                 change
             }
 
@@ -105,23 +107,17 @@ macro_rules! indexed {
             fn names(namespace: &Namespace) -> Vec<String> {
                 namespace.$field.keys().cloned().collect()
             }
-            $($(
+            $(
             fn concerns(namespace: &Namespace, name: &str) -> Option<Vec<String>> {
                 namespace.$concerns(name)
             }
-            )?)?
+            )?
         }
     };
 }
 
 // Of a status, only an entitlement's decides anything: the remote object that it stands for.
-indexed!(
-    ProvisioningPolicy,
-    policies,
-    |_: &ProvisioningPolicy| (),
-    remember_selector,
-    forget_selector
-);
+indexed!(ProvisioningPolicy, policies, |_: &ProvisioningPolicy| ());
 indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
     let status = entitlement.status.as_ref()?;
     let ready = status

@@ -4,6 +4,7 @@
 //! to be old; the watch's later copy of the same version changes nothing.
 
 mod kinds;
+mod policies;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 pub use self::kinds::Indexed;
-use super::selector::Compiled;
+pub use self::policies::{CompiledSelector, Policies};
+pub use super::facts::identifier;
+use super::facts::{Facts, Folded, Pool};
 use crate::api::employee::{Employee, EmployeeSpec, EmployeeStatus};
 use crate::api::{
     AccessException, ChangeSet, EMPLOYEE_FINALIZER, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy,
@@ -58,7 +61,7 @@ pub struct Namespace {
     /// People by object name.
     pub employees: BTreeMap<String, Arc<Person>>,
     /// Policies by object name.
-    pub policies: BTreeMap<String, Entry<ProvisioningPolicy>>,
+    pub policies: Policies,
     /// Entitlements by object name.
     pub entitlements: BTreeMap<String, Entry<Entitlement>>,
     /// Targets by object name.
@@ -71,16 +74,13 @@ pub struct Namespace {
     pub connections: BTreeMap<String, Entry<HRISConnection>>,
     /// Employees that cannot be decoded: name to why. Nothing is decided about them, and nothing revoked.
     pub broken_employees: BTreeMap<String, String>,
-    by_identifier: HashMap<String, BTreeSet<String>>,
+    /// Names of people, in order; nearly always one.
+    by_identifier: HashMap<Arc<str>, Vec<String>>,
     /// Names of exceptions by whom they are for.
     exceptions_by_identifier: HashMap<String, BTreeSet<String>>,
-    /// Selectors by policy name, with the very policy that each was compiled from.
-    selectors: HashMap<String, (Arc<ProvisioningPolicy>, CompiledSelector)>,
     reports: HashMap<String, BTreeSet<String>>,
+    pool: Pool,
 }
-
-/// A policy's selector, or a sentence that says what is wrong with it.
-pub type CompiledSelector = Arc<Result<Compiled, String>>;
 
 /// An object as it can be read, or why it cannot.
 #[derive(Clone, Debug)]
@@ -127,6 +127,8 @@ pub struct Person {
     pub spec: EmployeeSpec,
     /// The record.
     pub status: EmployeeStatus,
+    /// See [`Person::facts`].
+    pub folded: Folded,
 }
 
 impl From<Employee> for Person {
@@ -141,6 +143,7 @@ impl From<Employee> for Person {
             paused: employee.annotations().contains_key(PAUSED_ANNOTATION),
             spec: employee.spec,
             status: employee.status.unwrap_or_default(),
+            folded: Folded::default(),
         }
     }
 }
@@ -151,19 +154,15 @@ impl Person {
         self.finalizers.iter().any(|finalizer| finalizer == EMPLOYEE_FINALIZER)
     }
 
-    /// What policies may call this person by: work email and employee number, in the form of [`identifier`].
-    pub fn identifiers(&self) -> impl Iterator<Item = String> + '_ {
-        self.spec
-            .work_email
-            .iter()
-            .chain(&self.spec.employee_number)
-            .map(|text| identifier(text))
+    /// The facts in the form in which policies compare them. They are made once: to change `spec`, change a copy.
+    pub fn facts(&self) -> &Facts {
+        self.folded.get(&self.spec)
     }
-}
 
-/// The form in which emails and employee numbers are compared.
-pub fn identifier(text: &str) -> String {
-    text.trim().to_lowercase()
+    /// What policies may call this person by: work email and employee number, in the form of [`identifier`].
+    pub fn identifiers(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.facts().identifiers.iter()
+    }
 }
 
 fn remove_from(map: &mut HashMap<String, BTreeSet<String>>, key: &str, name: &str) {
@@ -179,7 +178,7 @@ impl Namespace {
     /// The people whom a policy or an exception calls `text`: by work email or employee number, without regard to case.
     pub fn people_called(&self, text: &str) -> impl Iterator<Item = &Arc<Person>> {
         self.by_identifier
-            .get(&identifier(text))
+            .get(identifier(text).as_str())
             .into_iter()
             .flatten()
             .filter_map(|name| self.employees.get(name))
@@ -191,7 +190,7 @@ impl Namespace {
         let names: BTreeSet<&String> = identifiers
             .into_iter()
             .flatten()
-            .filter_map(|identifier| self.exceptions_by_identifier.get(&identifier))
+            .filter_map(|identifier| self.exceptions_by_identifier.get(&**identifier))
             .flatten()
             .collect();
         names
@@ -263,33 +262,21 @@ impl Namespace {
 
     /// The selector of `policy`, compiled when the policy was put in.
     pub fn selector(&self, policy: &Arc<ProvisioningPolicy>) -> CompiledSelector {
-        match self.selectors.get(&policy.name_any()) {
-            // A policy that did not come by `put` is not the one that is remembered.
-            Some((known, selector)) if Arc::ptr_eq(known, policy) => selector.clone(),
-            _ => Arc::new(Compiled::new(&policy.spec.selector)),
-        }
+        self.policies.selector(policy)
     }
 
-    fn remember_selector(&mut self, policy: &Arc<ProvisioningPolicy>) {
-        let name = policy.name_any();
-        let selector = match self.selectors.get(&name) {
-            // Most updates are of the status alone.
-            Some((known, selector)) if known.spec.selector == policy.spec.selector => selector.clone(),
-            _ => Arc::new(Compiled::new(&policy.spec.selector)),
-        };
-        self.selectors.insert(name, (policy.clone(), selector));
-    }
-
-    fn forget_selector(&mut self, name: &str) {
-        self.selectors.remove(name);
+    /// The policies that may concern `person`, in order of name. All others neither match nor leave it untold, now or at
+    /// any other time while facts and policies stay as they are, and gave nothing that the record knows of.
+    pub fn candidates(&self, person: &Person) -> Vec<(&String, &Entry<ProvisioningPolicy>)> {
+        self.policies.candidates(person)
     }
 
     fn link(&mut self, person: &Person) {
         for identifier in person.identifiers() {
-            self.by_identifier
-                .entry(identifier)
-                .or_default()
-                .insert(person.name.clone());
+            let names = self.by_identifier.entry(identifier.clone()).or_default();
+            if let Err(place) = names.binary_search(&person.name) {
+                names.insert(place, person.name.clone());
+            }
         }
         if let Some(manager) = &person.spec.manager_ref {
             self.reports
@@ -301,7 +288,12 @@ impl Namespace {
 
     fn unlink(&mut self, person: &Person) {
         for identifier in person.identifiers() {
-            remove_from(&mut self.by_identifier, &identifier, &person.name);
+            if let Some(names) = self.by_identifier.get_mut(identifier) {
+                names.retain(|name| *name != person.name);
+                if names.is_empty() {
+                    self.by_identifier.remove(identifier);
+                }
+            }
         }
         if let Some(manager) = &person.spec.manager_ref {
             remove_from(&mut self.reports, &manager.name, &person.name);
@@ -309,7 +301,7 @@ impl Namespace {
     }
 
     /// Puts a person in, unless what is there is newer. Returns what was there before, or `None` where nothing changed.
-    fn put_person(&mut self, person: Person) -> Change {
+    fn put_person(&mut self, mut person: Person) -> Change {
         let old = self.employees.get(&person.name).cloned();
         if let Some(old) = &old {
             if old.uid == person.uid && !is_newer(&person.resource_version, &old.resource_version) {
@@ -318,6 +310,11 @@ impl Namespace {
             self.unlink(old);
         }
         self.broken_employees.remove(&person.name);
+        person.folded = match &old {
+            // Most updates are of the status alone.
+            Some(old) if old.spec == person.spec => old.folded.shared(),
+            _ => Folded::new(Facts::of(&person.spec, &mut self.pool)),
+        };
         self.link(&person);
         let change = match &old {
             None => Change::Facts,
@@ -326,6 +323,8 @@ impl Namespace {
             Some(_) => Change::Own,
         };
         self.employees.insert(person.name.clone(), Arc::new(person));
+        drop(old);
+        self.pool.tidy();
         change
     }
 

@@ -1,51 +1,98 @@
 //! Selectors, checked: what cannot mean what its author wants is refused in a sentence that says how to mend it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::api::Duration;
 use crate::api::policy::{Clause, GroupKey, LocationKey, ManagerKey, TenureKey};
-use crate::decide::index::identifier;
+use crate::decide::facts::{Facts, Path, Place, fold, identifier};
 
 /// One key of a clause; text is folded as by [`fold`].
 #[derive(Clone, Debug)]
 pub(super) enum Key {
     Everyone,
     Groups(Tree, Vec<GroupName>, bool),
-    Title(Vec<Vec<char>>),
+    Title(Vec<Glob>),
     Manager(Vec<String>, Option<u32>),
     Place(Site, Vec<(Part, Vec<String>)>),
     Text(Attribute, Vec<String>),
+    Custom(String, Vec<String>),
     /// In days: at least, less than.
     Tenure(Option<i64>, Option<i64>),
     People(BTreeSet<String>),
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Tree {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A tree of groups.
+pub enum Tree {
     Departments,
     BusinessUnits,
     Groups,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Site {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Site {
     Work,
     Home,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Part {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
     Name,
     Country,
     State,
     City,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Attribute {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Attribute {
     EmploymentType,
     EmploymentStatus,
     Company,
+}
+
+impl Tree {
+    /// The person's paths in it.
+    pub(super) fn of(self, facts: &Facts) -> &[Path] {
+        match self {
+            Self::Departments => &facts.departments,
+            Self::BusinessUnits => &facts.business_units,
+            Self::Groups => &facts.groups,
+        }
+    }
+}
+
+impl Site {
+    /// The person's place of this sort.
+    pub(super) fn of(self, facts: &Facts) -> Option<&Place> {
+        match self {
+            Self::Work => facts.work_location.as_deref(),
+            Self::Home => facts.home_location.as_deref(),
+        }
+    }
+}
+
+impl Part {
+    /// This part of a place.
+    pub(super) fn of(self, place: &Place) -> Option<&str> {
+        match self {
+            Self::Name => place.name.as_deref(),
+            Self::Country => place.country.as_deref(),
+            Self::State => place.state.as_deref(),
+            Self::City => place.city.as_deref(),
+        }
+    }
+}
+
+impl Attribute {
+    /// The person's value.
+    pub(super) fn of(self, facts: &Facts) -> Option<&str> {
+        match self {
+            Self::EmploymentType => facts.employment_type.as_deref(),
+            Self::EmploymentStatus => facts.employment_status.as_deref(),
+            Self::Company => facts.company.as_deref(),
+        }
+    }
 }
 
 /// A group by its name, or by a part of its path (`Sales > EMEA`).
@@ -96,9 +143,19 @@ pub(super) fn keys(clause: &Clause) -> Result<Vec<Key>, String> {
             keys.push(Key::Place(site, parts(name, key)?));
         }
     }
+    for (place, key) in clause.custom_fields.iter().enumerate() {
+        let name = key.name.trim();
+        if name.is_empty() {
+            return Err(format!(
+                "customFields[{place}] has no name: name a custom field of the connection"
+            ));
+        }
+        let texts = folded(&format!("customFields[{place}].in"), &key.any)?;
+        keys.push(Key::Custom(name.to_owned(), texts));
+    }
     if !clause.job_title.is_empty() {
         let globs = folded("jobTitle", &clause.job_title)?;
-        keys.push(Key::Title(globs.iter().map(|glob| glob.chars().collect()).collect()));
+        keys.push(Key::Title(globs.iter().map(|glob| Glob::new(glob)).collect()));
     }
     if let Some(key) = &clause.tenure {
         keys.push(tenure(key)?);
@@ -187,31 +244,15 @@ fn manager(key: &ManagerKey) -> Result<Key, String> {
     Ok(Key::Manager(under.collect(), key.depth))
 }
 
-/// The form in which text is compared.
-fn fold(text: &str) -> String {
-    text.trim().chars().flat_map(char::to_lowercase).collect()
-}
-
-/// Whether `raw` is `folded`, once folded; spares the allocation.
-pub(super) fn same(folded: &str, raw: &str) -> bool {
-    raw.trim().chars().flat_map(char::to_lowercase).eq(folded.chars())
-}
-
-pub(super) fn present(text: Option<&String>) -> Option<&str> {
-    text.map(|text| text.trim()).filter(|text| !text.is_empty())
-}
-
 impl GroupName {
     /// Whether the group is on `path`, or at its end where `exact`.
-    pub(super) fn is_on(&self, path: &[String], exact: bool) -> bool {
+    pub(super) fn is_on(&self, path: &[Arc<str>], exact: bool) -> bool {
         let ends_at = |end: usize| {
-            let by_name = end > 0 && same(&self.whole, &path[end - 1]);
+            let by_name = end > 0 && *path[end - 1] == *self.whole;
             by_name
                 || end.checked_sub(self.parts.len()).is_some_and(|from| {
-                    self.parts
-                        .iter()
-                        .zip(&path[from..end])
-                        .all(|(part, name)| same(part, name))
+                    let names = self.parts.iter().zip(&path[from..end]);
+                    names.into_iter().all(|(part, name)| **name == **part)
                 })
         };
         if exact {
@@ -220,11 +261,68 @@ impl GroupName {
             (1..=path.len()).any(ends_at)
         }
     }
+
+    /// Names of which one is on every path that the group is on.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &String> {
+        self.parts.last().into_iter().chain([&self.whole])
+    }
+}
+
+/// A pattern: `*` stands for any text, `?` for one character, the rest for itself.
+#[derive(Clone, Debug)]
+pub(super) struct Glob {
+    /// What stands before the first star; all of it where there is none.
+    head: String,
+    /// What stands between two stars.
+    middle: Vec<String>,
+    /// What stands after the last star, if there is one.
+    tail: Option<String>,
+    /// The pattern itself, where it has a question mark, which takes another way.
+    general: Option<Vec<char>>,
+}
+
+impl Glob {
+    pub(super) fn new(pattern: &str) -> Self {
+        let mut parts = pattern.split('*').map(str::to_owned);
+        let head = parts.next().unwrap_or_default();
+        let mut middle: Vec<String> = parts.collect();
+        let tail = middle.pop();
+        middle.retain(|part| !part.is_empty());
+        Self {
+            head,
+            middle,
+            tail,
+            general: pattern.contains('?').then(|| pattern.chars().collect()),
+        }
+    }
+
+    /// Whether it matches all of `text`, in at most the product of the two lengths.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        if let Some(pattern) = &self.general {
+            let text: Vec<char> = text.chars().collect();
+            return glob_matches(pattern, &text);
+        }
+        let Some(tail) = &self.tail else {
+            return text == self.head;
+        };
+        let Some(rest) = text.strip_prefix(self.head.as_str()) else {
+            return false;
+        };
+        let Some(mut rest) = rest.strip_suffix(tail.as_str()) else {
+            return false;
+        };
+        // The first place for each part leaves the most room for those after it.
+        self.middle.iter().all(|part| {
+            let found = rest.find(part.as_str());
+            rest = found.map_or("", |at| &rest[at + part.len()..]);
+            found.is_some()
+        })
+    }
 }
 
 /// Whether `glob` matches all of `text`; `*` stands for any text, `?` for one character, the rest for itself. It
 /// takes at most the product of the two lengths, so that no pattern can hold up the rest.
-pub(super) fn glob_matches(glob: &[char], text: &[char]) -> bool {
+fn glob_matches(glob: &[char], text: &[char]) -> bool {
     let (mut g, mut t) = (0, 0);
     let mut star = None;
     while t < text.len() {
@@ -248,4 +346,32 @@ pub(super) fn glob_matches(glob: &[char], text: &[char]) -> bool {
         }
     }
     glob[g..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// I10: a pattern of many stars takes no longer than its length times the title's.
+    #[test]
+    fn a_hostile_glob_ends() {
+        let stars = "*a".repeat(10_000);
+        let title = "a".repeat(256);
+        assert!(!Glob::new(&format!("{stars}b")).matches(&title));
+        assert!(!Glob::new(&format!("?{stars}b")).matches(&title));
+        assert!(Glob::new("**").matches(""));
+        assert!(!Glob::new("?").matches(""));
+    }
+
+    proptest! {
+        /// The fast way and the general one agree.
+        #[test]
+        fn a_glob_in_parts_matches_what_it_matches_whole(pattern in "[abä*?]{0,7}", text in "[abä]{0,7}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            let whole = glob_matches(&chars(&pattern), &chars(&text));
+            prop_assert_eq!(Glob::new(&pattern).matches(&text), whole);
+        }
+    }
 }

@@ -7,8 +7,7 @@ mod words;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use self::words::{among, attributes_in, bounds, called, one_of, paths, place, places, text, under};
-use super::compile::present;
+use self::words::{among, attributes_in, bounds, called, one_of, paths, place, places, present, text, under};
 use super::{Compiled, Match, Tri};
 use crate::api::employee::Location;
 use crate::api::policy::{Clause, GroupKey, LocationKey, Selector};
@@ -378,7 +377,7 @@ mod tests {
     fn every_key_says_what_it_asks_for_and_what_is() {
         let facts = json!({"workEmail": "ada@x.io", "employeeNumber": "7", "jobTitle": "Engineer", "startDate": "2026-06-01",
             "employmentType": "FULL_TIME", "company": "Acme", "managerRef": {"name": "boss"},
-            "departments": [{"path": ["Company", "Engineering", "Platform"]}],
+            "departments": [{"path": ["Company", "Engineering", "Platform"]}], "customFields": {"costCentre": "R1"},
             "workLocation": {"country": "DE", "city": "Berlin"}});
         let table = [
             (json!({"everyone": true}), "everyone: , ", Tri::True),
@@ -416,6 +415,11 @@ mod tests {
                 json!({"homeLocation": {"country": ["DE"]}}),
                 "homeLocation: country in [DE], none",
                 Tri::False,
+            ),
+            (
+                json!({"customFields": [{"name": "costCentre", "in": ["R1", "R2"]}]}),
+                "customFields: costCentre in [R1, R2], R1",
+                Tri::True,
             ),
             (
                 json!({"tenure": {"atLeast": "7d", "lessThan": "30d"}}),

@@ -3,10 +3,14 @@
 use crate::api::employee::{EmployeeSpec, GroupPath, Location};
 use crate::api::policy::{GroupKey, LocationKey, ManagerKey, TenureKey};
 use crate::decide::phase::is_unconfirmed;
-use crate::decide::selector::compile::present;
 
 /// The most values of a list that are spelled out.
 const VALUES_MAX: usize = 12;
+
+/// A value that says something.
+pub(super) fn present(text: Option<&String>) -> Option<&str> {
+    text.map(|text| text.trim()).filter(|text| !text.is_empty())
+}
 
 /// `[a, b, ... and 3 more]`
 fn list(values: &[String]) -> String {
