@@ -11,6 +11,7 @@ pub mod custom_field;
 pub mod deletions;
 pub mod effect;
 pub mod enforced;
+pub mod explain;
 pub mod expression;
 pub mod facts;
 pub mod gains;
@@ -24,5 +25,6 @@ pub mod resolve;
 pub mod selector;
 pub mod survey;
 
+pub use explain::explain;
 pub use index::{Index, Namespace, Person};
 pub use resolve::{Resolution, resolve, would};
