@@ -265,6 +265,7 @@ async fn hired_again_in_a_new_row_makes_no_second_account() {
     world.quiet(QUIET).await;
     let users = world.scim.users().await.unwrap();
     assert_eq!(users.len(), 1, "{users:?}");
-    assert_eq!(account(&world, "ada").await.0, id);
+    assert_eq!(account(&world, "ada").await, (id, true), "usable again");
+    world.has_members(&operator, "Everyone", &["ada"]).await;
     assert_eq!(world.losses(), Vec::<String>::new());
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::effect::{RemoteKey, exception_of, subject_name};
+use super::facts::fold;
 use super::guard::{Loss, LossId, Lost, is_kin};
 use super::index::{Entry, Namespace, Person};
 use super::record::waits;
 use super::resolve::{Resolution, in_force, resolve};
 use crate::api::access_exception::ExceptionEffect;
-use crate::api::employee::{AccountRecord, AccountState, Cause, EntitlementRecord, GrantState};
+use crate::api::employee::{AccountRecord, AccountState, Cause, EmployeeSpec, EntitlementRecord, GrantState};
 use crate::api::policy::{Effect, Mode};
 use crate::api::target::{AccountAction, AccountEnd, TargetSystem};
 
@@ -302,7 +303,8 @@ pub fn account_of_another<'a>(namespace: &'a Namespace, person: &Person, target:
 }
 
 /// The account of another Employee who left, where nothing of it is in use or on its way: the person whom it matches now
-/// may take it over, as after a rehire in a new row. With the name of that Employee.
+/// may take it over, as after a rehire in a new row. With the name of that Employee. Somebody else who was given the
+/// leaver's address gets nothing that the leaver left behind.
 pub fn account_left_behind<'a>(
     namespace: &'a Namespace,
     person: &Person,
@@ -313,6 +315,7 @@ pub fn account_left_behind<'a>(
     let is_left = |(other, record): &(&Person, &AccountRecord)| {
         let mut grants = other.status.entitlements.iter();
         record.state == AccountState::Deactivated
+            && is_one_person(&other.spec, &person.spec)
             && !grants.any(|grant| grant.target == target && grant.account_id == id && grant.state.may_be_held())
             && resolve(namespace, other, now).ending == Some(Cause::Termination)
     };
@@ -321,6 +324,19 @@ pub fn account_left_behind<'a>(
         return None;
     }
     others.first().map(|(other, record)| (other.name.as_str(), *record))
+}
+
+/// Whether two rows of the HR system are the same human being's, as far as they tell: by the employer's number, else by
+/// name. Where neither is known of both it is not.
+fn is_one_person(one: &EmployeeSpec, other: &EmployeeSpec) -> bool {
+    let same = |of: fn(&EmployeeSpec) -> &Option<String>| {
+        let text = |spec| of(spec).as_deref().map(fold).filter(|text| !text.is_empty());
+        Some(text(one)? == text(other)?)
+    };
+    let number = same(|spec| &spec.employee_number);
+    let names = same(|spec| &spec.given_name).zip(same(|spec| &spec.family_name));
+    let display = same(|spec| &spec.display_name);
+    number == Some(true) || names.map_or(display == Some(true), |(given, family)| given && family)
 }
 
 /// Another Employee who uses the same account and is to keep it: it is theirs by now.

@@ -396,14 +396,16 @@ fn rehired_in_a_new_row() -> (Story, Person) {
     story.step();
     story.all_done();
     assert_eq!(story.account().state, AccountState::Deactivated);
+    let name = json!({"displayName": "Ada Lovelace"});
     let mut old = story.ada().clone();
     old.name = "e-old".to_owned();
+    old.spec.display_name = Some("ada lovelace ".to_owned());
     story
         .namespace
         .employees
         .insert(old.name.clone(), Arc::new(old.clone()));
     story.edit(|ada| ada.status = EmployeeStatus::default());
-    story.facts(&json!({}));
+    story.facts(&name);
     let foreign = AccountSight::Foreign {
         id: "A1".to_owned(),
         why: "carries another key".to_owned(),
@@ -449,11 +451,12 @@ fn a_rehire_in_a_new_row_takes_the_old_account_over() {
     theirs.assert_stable();
 }
 
-/// I1: nothing is taken over from somebody who is there, whose access is still on its way out, or who is paused.
+/// I1: nothing is taken over from somebody who is there, whose access is still on its way out, who is paused, or who is
+/// another human being that had the same address.
 #[test]
 fn an_account_that_is_not_left_behind_stays_where_it_is() {
     type Change = fn(&mut Person);
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 6] = [
         ("still there", |old| {
             old.spec.employment_status = Some("ACTIVE".to_owned());
         }),
@@ -462,6 +465,10 @@ fn an_account_that_is_not_left_behind_stays_where_it_is() {
             old.status.accounts[0].state = AccountState::Deactivating;
         }),
         ("losing", |old| old.status.entitlements[0].state = GrantState::Revoking),
+        ("somebody else of that address", |old| {
+            old.spec.display_name = Some("Ada Byron".to_owned());
+        }),
+        ("somebody whose name is not known", |old| old.spec.display_name = None),
     ];
     for (case, change) in changes {
         let (mut story, mut old) = rehired_in_a_new_row();
