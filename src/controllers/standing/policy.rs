@@ -93,8 +93,8 @@ pub async fn policy(
             conditions::PARAMETERS_DIFFER,
             format!(
                 "It contradicts {others} at equal priority: they give the same entitlement with different parameters, or \
-             different entitlements of one exclusive group, so that nothing changes for those whom both match. Give one of \
-             them a higher priority, or let them agree."
+             different entitlements of one exclusive group, so that nothing changes for those whom both match: \
+             give one of them a higher priority, or the same parameters."
             ),
         )
     };
