@@ -7,7 +7,9 @@ use kube::api::ObjectMeta;
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::RngSeed;
-use rollcall::api::{AccessException, Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem};
+use rollcall::api::{
+    AccessException, ChangeSet, Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem,
+};
 use rollcall::decide::index::{Index, Indexed};
 use rollcall::decide::ledger::Ledger;
 use rollcall::decide::survey::survey;
@@ -27,10 +29,12 @@ enum Edit {
     PolicyGone(usize),
     Thing(usize, Value),
     ThingGone(usize),
-    Target(usize, bool),
+    Target(usize, Value),
     TargetGone(usize),
     Connection(&'static str),
     ConnectionGone,
+    ChangeSet(usize, Option<&'static str>),
+    ChangeSetGone(usize),
     Exception(usize, Value),
     ExceptionBroken(usize),
     ExceptionGone(usize),
@@ -70,14 +74,28 @@ fn person() -> impl Strategy<Value = Value> {
         select(&["D0", "D1", "D2"][..]),
         prop_oneof![3 => Just(json!([])), 1 => select(&["workEmail", "managerRef", "departments", "jobTitle", "startDate"][..]).prop_map(|name| json!([name]))],
         prop_oneof![6 => Just("Present"), 1 => Just("Absent"), 1 => Just("Deleted")],
-        any::<bool>(),
+        (
+            any::<bool>(),
+            prop::option::weighted(0.4, select(&["DE", "US", "Atlantis"][..])),
+            prop::option::of(select(&["low", "high"][..])),
+        ),
     );
-    (facts, prop::collection::vec(record(), 0..3), prop::bool::weighted(0.1)).prop_map(|(facts, records, paused)| {
-        let ((email, title, start), end, manager, status, department, unconfirmed, state, mirrored) = facts;
+    let records = (
+        prop::collection::vec(record(), 0..3),
+        prop::collection::vec(account(), 0..2),
+    );
+    (facts, records, prop::bool::weighted(0.1)).prop_map(|(facts, (records, accounts), paused)| {
+        let ((email, title, start), end, manager, status, department, unconfirmed, state, (mirrored, country, level)) = facts;
         let mut spec = json!({"workEmail": email, "jobTitle": title, "startDate": start, "terminationDate": end,
             "employmentStatus": status, "departments": [{"path": ["Root", department]}]});
         if let Some(manager) = manager {
             spec["managerRef"] = json!({"name": format!("e{manager}")});
+        }
+        if let Some(country) = country {
+            spec["workLocation"] = json!({"country": country});
+        }
+        if let Some(level) = level {
+            spec["customFields"] = json!({"level": level});
         }
         if mirrored {
             spec["connectionRef"] = json!({"name": "hr"});
@@ -90,33 +108,126 @@ fn person() -> impl Strategy<Value = Value> {
         let spec: serde_json::Map<String, Value> =
             spec.as_object().unwrap().clone().into_iter().filter(|(_, value)| !value.is_null()).collect();
         let annotations = if paused { json!({"rollcall.dev/paused": ""}) } else { json!({}) };
-        let accounts: Vec<Value> = records.iter().take(1).map(|record| json!({"target": record["target"], "state": "Active", "id": "acc"})).collect();
         json!({"spec": spec, "annotations": annotations, "status": {"phase": "Active", "entitlements": records, "accounts": accounts}})
     })
 }
 
+/// Why and how something was let go, or what it waits in, if anything.
+fn judged() -> impl Strategy<Value = Value> {
+    let cause = select(&["AttributeChange", "PolicyChange", "Termination", "Manual"][..]);
+    let release = select(&["Budget", "Budget", "Approved", "Evidence"][..]);
+    prop_oneof![
+        3 => Just(json!({})),
+        // In hours before the beginning.
+        3 => (prop::option::of(cause.clone()), release, 0..60_i64).prop_map(|(cause, release, hours)| {
+            let mut judged = json!({"release": release, "releasedAt": ago(hours)});
+            if let Some(cause) = cause {
+                judged["cause"] = json!(cause);
+            }
+            judged
+        }),
+        2 => (cause, select(&["cs-0", "cs-1"][..]), select(&["", "", "digest"][..])).prop_map(|(cause, set, approval)| {
+            json!({"cause": cause, "changeSet": set, "approval": approval})
+        }),
+    ]
+}
+
+fn ago(hours: i64) -> String {
+    (now() - SignedDuration::from_hours(hours)).to_string()
+}
+
+fn extend(object: &mut Value, more: Value) {
+    let Value::Object(more) = more else { panic!("{more}") };
+    object.as_object_mut().unwrap().extend(more);
+}
+
 fn record() -> impl Strategy<Value = Value> {
+    let states = &[
+        "Pending", "Granting", "Granted", "Granted", "Held", "Revoking", "Revoked", "Failed", "Unknown",
+    ];
     (
         0..THINGS,
-        select(
-            &[
-                "Pending", "Granted", "Granted", "Held", "Revoking", "Revoked", "Failed", "Unknown",
-            ][..],
-        ),
+        select(&states[..]),
         prop::collection::vec(select(&["p0", "p1", "p2", "p3", "gone"][..]), 0..3),
         select(&["acc", "other"][..]),
-        // When it was let go on the budget, in hours before the beginning.
-        prop::option::weighted(0.4, 0..30_i64),
+        judged(),
+        (
+            prop::option::of(0..60_i64),
+            prop::option::weighted(0.2, -40..40_i64),
+            prop::bool::weighted(0.2),
+        ),
     )
-        .prop_map(|(thing, state, grantors, account, released)| {
-            let mut record = json!({"entitlement": format!("t{thing}"), "target": format!("s{}", thing % 2),
-                "kind": "Group", "remoteId": format!("g{thing}"), "accountId": account, "state": state, "origin": "Operator",
-                "grantors": grantors});
-            if let Some(hours) = released {
-                record["releasedAt"] = json!((now() - SignedDuration::from_hours(hours)).to_string());
-                record["release"] = json!("Budget");
+        .prop_map(
+            |(thing, state, grantors, account, judged, (granted, scheduled, adopted))| {
+                let mut record = json!({"entitlement": format!("t{thing}"), "target": format!("s{}", thing % 2),
+                "kind": "Group", "remoteId": format!("g{thing}"), "accountId": account, "state": state,
+                "origin": if adopted { "Adopted" } else { "Operator" }, "grantors": grantors});
+                extend(&mut record, judged);
+                if let Some(hours) = granted {
+                    record["grantedAt"] = json!(ago(hours));
+                }
+                if let Some(hours) = scheduled {
+                    record["scheduledAt"] = json!(ago(hours));
+                }
+                record
+            },
+        )
+}
+
+fn account() -> impl Strategy<Value = Value> {
+    let states = &[
+        "Pending",
+        "Active",
+        "Active",
+        "Held",
+        "Deactivated",
+        "Deactivated",
+        "Deleting",
+        "Deleted",
+    ];
+    (
+        0..2_usize,
+        select(&states[..]),
+        judged(),
+        prop::option::weighted(0.4, judged()),
+    )
+        .prop_map(|(target, state, judged, deletion)| {
+            let mut account = json!({"target": format!("s{target}"), "state": state, "id": "acc"});
+            extend(&mut account, judged);
+            if let Some(mut deletion) = deletion {
+                if deletion["cause"].is_null() {
+                    deletion["cause"] = json!("Termination");
+                }
+                account["deletion"] = deletion;
             }
-            record
+            account
+        })
+}
+
+/// What becomes of accounts at a target, and its guard.
+fn target() -> impl Strategy<Value = Value> {
+    let end = || {
+        (
+            select(&["Keep", "Deactivate", "Delete", "Delete"][..]),
+            prop::option::of(select(&["1h", "30h"][..])),
+        )
+            .prop_map(|(action, after)| match after {
+                Some(after) if action == "Delete" => json!({"action": action, "after": after}),
+                _ => json!({"action": action}),
+            })
+    };
+    (
+        end(),
+        end(),
+        select(&["1h", "24h", "48h", "60d", "odd"][..]),
+        prop::option::of(0..3_u32),
+    )
+        .prop_map(|(unused, terminated, window, ceiling)| {
+            let mut guard = json!({"window": window});
+            if let Some(people) = ceiling {
+                guard["grants"] = json!({"maxPeople": people, "maxPercent": 0});
+            }
+            json!({"account": {"onUnused": unused, "onTerminated": terminated}, "guard": guard})
         })
 }
 
@@ -128,6 +239,14 @@ fn policy() -> impl Strategy<Value = Value> {
         select(&["a@x.io", "b@x.io"][..]).prop_map(|name| json!({"employees": [name]})),
         select(&["1d", "5d", "91d"][..]).prop_map(|length| json!({"tenure": {"atLeast": length}})),
         Just(json!({"everyone": true})),
+        select(
+            &[
+                "has(employee.jobTitle) && employee.jobTitle.startsWith('Eng')",
+                "employee.customFields.level == 'high'",
+                "employee.customFields.grade == 'A'"
+            ][..]
+        )
+        .prop_map(|expression| json!({"expression": expression})),
     ];
     let more = prop_oneof![
         3 => Just(Value::Null),
@@ -138,6 +257,7 @@ fn policy() -> impl Strategy<Value = Value> {
         3 => Just(json!({})),
         1 => Just(json!({"grace": "1d"})),
         1 => Just(json!({"startBefore": "2d"})),
+        1 => Just(json!({"startBefore": "36h"})),
     ];
     (
         (key, more, lifecycle),
@@ -193,10 +313,12 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => (0..POLICIES).prop_map(Edit::PolicyGone),
         2 => (0..THINGS).prop_flat_map(|number| thing(number).prop_map(move |object| Edit::Thing(number, object))),
         1 => (0..THINGS).prop_map(Edit::ThingGone),
-        1 => (0..2_usize, any::<bool>()).prop_map(|(number, deactivates)| Edit::Target(number, deactivates)),
+        1 => (0..2_usize, target()).prop_map(|(number, object)| Edit::Target(number, object)),
         1 => (0..2_usize).prop_map(Edit::TargetGone),
         1 => select(&["Europe/Berlin", "America/Los_Angeles", "Nowhere"][..]).prop_map(Edit::Connection),
         1 => Just(Edit::ConnectionGone),
+        1 => (0..2_usize, prop::option::of(select(&["Approve", "Reject"][..]))).prop_map(|(number, word)| Edit::ChangeSet(number, word)),
+        1 => (0..2_usize).prop_map(Edit::ChangeSetGone),
         2 => (0..2_usize, exception()).prop_map(|(number, object)| Edit::Exception(number, object)),
         1 => (0..2_usize).prop_map(Edit::ExceptionBroken),
         1 => (0..2_usize).prop_map(Edit::ExceptionGone),
@@ -210,8 +332,9 @@ fn beginning() -> impl Strategy<Value = Vec<Edit>> {
         prop::collection::vec(person(), PEOPLE),
         prop::collection::vec(policy(), POLICIES),
         (thing(0), thing(1), thing(2)),
+        (target(), target()),
     )
-        .prop_map(|(people, policies, things)| {
+        .prop_map(|(people, policies, things, targets)| {
             let people = people
                 .into_iter()
                 .enumerate()
@@ -223,8 +346,8 @@ fn beginning() -> impl Strategy<Value = Vec<Edit>> {
             let things = [things.0, things.1, things.2].into_iter().enumerate();
             let things = things.map(|(number, object)| Edit::Thing(number, object));
             let rest = [
-                Edit::Target(0, true),
-                Edit::Target(1, false),
+                Edit::Target(0, targets.0),
+                Edit::Target(1, targets.1),
                 Edit::Connection("Europe/Berlin"),
             ];
             rest.into_iter().chain(things).chain(policies).chain(people).collect()
@@ -273,18 +396,26 @@ impl World {
             Edit::PolicyGone(number) => self.remove::<ProvisioningPolicy>(&format!("p{number}")),
             Edit::Thing(number, object) => self.put::<Entitlement>(&format!("t{number}"), object),
             Edit::ThingGone(number) => self.remove::<Entitlement>(&format!("t{number}")),
-            Edit::Target(number, deactivates) => {
-                let unused = if *deactivates { "Deactivate" } else { "Keep" };
+            Edit::Target(number, words) => {
                 let scim = json!({"baseURL": "https://x", "bearerTokenSecretRef": key});
-                let spec = json!({"adopt": "Never", "scim": scim, "account": {"onUnused": {"action": unused}}});
+                let mut spec = json!({"adopt": "Never", "scim": scim});
+                extend(&mut spec, words.clone());
                 self.put::<TargetSystem>(&format!("s{number}"), &json!({"spec": spec}));
             }
             Edit::TargetGone(number) => self.remove::<TargetSystem>(&format!("s{number}")),
             Edit::Connection(zone) => {
                 let spec = json!({"merge": {"region": "EU"}, "apiKeySecretRef": key, "accountTokenSecretRef": key,
-                    "termination": {"defaultTimeZone": zone}});
+                    "termination": {"defaultTimeZone": zone, "timeOfDay": (*zone != "Nowhere").then_some("17:30")},
+                    "customFields": [{"name": "level"}]});
                 self.put::<HRISConnection>("hr", &json!({"spec": spec}));
             }
+            Edit::ChangeSet(number, word) => {
+                let spec = json!({"decision": word, "digest": word.map(|_| "digest"), "reason": word});
+                let status = json!({"state": "Open", "cause": "AttributeChange", "why": "", "digest": "digest", "people": 1,
+                    "changes": 1, "waiting": 1});
+                self.put::<ChangeSet>(&format!("cs-{number}"), &json!({"spec": spec, "status": status}));
+            }
+            Edit::ChangeSetGone(number) => self.remove::<ChangeSet>(&format!("cs-{number}")),
             Edit::ConnectionGone => self.remove::<HRISConnection>("hr"),
             Edit::Exception(number, object) => self.put::<AccessException>(&format!("x{number}"), object),
             Edit::ExceptionBroken(number) => self.put_broken::<AccessException>(format!("x{number}")),
