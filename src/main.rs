@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::api::crds;
 use rollcall::cli::plan::{self, PlanOptions};
+use rollcall::cli::{changeset, explain, who};
 use rollcall::runtime::{self, RunOptions};
 
 /// Gives people the access their job calls for, and takes it away when the job no longer does.
@@ -27,6 +28,13 @@ enum Command {
     },
     /// Say who would gain and lose what if policies were changed. Nothing is changed.
     Plan(Box<PlanOptions>),
+    /// Say why a person has what they have, or why not: every policy key by key, what holds it, what happens next.
+    Explain(explain::ExplainOptions),
+    /// Say who has an entitlement, and why.
+    Who(who::WhoOptions),
+    /// Look at changes that wait for a decision, and decide.
+    #[command(subcommand, visible_alias = "chgset")]
+    Changeset(changeset::ChangesetCommand),
     /// Run the operator.
     // The last one wins, so that a wrapper's arguments can be added to.
     #[command(args_override_self = true)]
@@ -34,15 +42,44 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Crds { dir } => print_crds(dir.as_deref()).map(|()| ExitCode::SUCCESS),
+    let name = own_name();
+    let done = |()| ExitCode::SUCCESS;
+    let result = match parse(&name).command {
+        Command::Crds { dir } => print_crds(dir.as_deref()).map(done),
         Command::Plan(options) => print_plan(&options),
-        Command::Run(options) => operate(options).map(|()| ExitCode::SUCCESS),
+        Command::Changeset(command) => show(changeset::run(&command)).map(done),
+        Command::Explain(options) => show(explain::run(&options)).map(done),
+        Command::Who(options) => show(who::run(&options)).map(done),
+        Command::Run(options) => operate(options).map(done),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("rollcall: {error}");
+        eprintln!("{name}: {error}");
         ExitCode::FAILURE
     })
+}
+
+/// How the program was called: `kubectl rollcall` where kubectl runs it as its plugin `kubectl-rollcall`.
+fn own_name() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    let stem = called
+        .as_deref()
+        .and_then(Path::file_stem)
+        .and_then(|stem| stem.to_str());
+    match stem {
+        Some("kubectl-rollcall") => "kubectl rollcall".to_owned(),
+        _ => "rollcall".to_owned(),
+    }
+}
+
+fn parse(name: &str) -> Cli {
+    let matches = Cli::command().bin_name(name).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+/// Runs a command that reads and prints.
+fn show(command: impl Future<Output = Result<(), Box<dyn std::error::Error>>>) -> Result<(), String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start threads: {error}"))?;
+    runtime.block_on(command).map_err(|error| sentence(error.as_ref()))
 }
 
 fn print_crds(dir: Option<&Path>) -> Result<(), String> {

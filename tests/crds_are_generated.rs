@@ -189,5 +189,8 @@ fn every_kind_can_be_listed_waited_for_and_called_by_a_short_name() {
                 .is_none_or(|fields| fields.len() <= 8)
         );
     }
-    assert_eq!(short_names, ["emp", "ent", "hris", "provpol", "tsys"]);
+    assert_eq!(
+        short_names,
+        ["accex", "chgset", "emp", "ent", "hris", "provpol", "tsys"]
+    );
 }

@@ -198,7 +198,7 @@ mod tests {
                 "spec.selector.not[1].departmen",
                 "department",
             ),
-            (json!({"mode": "Enforced"}), "spec.mode", "one of Enforce, Plan"),
+            (json!({"mode": "Enforced"}), "spec.mode", "one of Plan, Enforce"),
             (json!({"priority": "high"}), "spec.priority", "of type integer"),
             (json!({"priority": 2_000_000}), "spec.priority", "at most 1000000"),
             (json!({"entitlements": []}), "spec.entitlements", "at least 1"),

@@ -39,7 +39,12 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                 &record.target,
                 Lost::Membership(RemoteKey::of(record).object, record.account_id.clone()),
             ),
-            cause: cause(namespace, resolution, record),
+            cause: as_judged(
+                cause(namespace, resolution, record),
+                record.cause,
+                &record.change_set,
+                &record.approval,
+            ),
             change_set: waiting_in(&record.change_set, &record.approval),
             label: record.entitlement.clone(),
         });

@@ -12,6 +12,7 @@ pub mod custom_field;
 pub mod deletions;
 pub mod effect;
 pub mod enforced;
+pub mod explain;
 pub mod expression;
 pub mod facts;
 pub mod gains;
@@ -26,5 +27,6 @@ pub mod resolve;
 pub mod selector;
 pub mod survey;
 
+pub use explain::explain;
 pub use index::{Index, Namespace, Person};
 pub use resolve::{Resolution, resolve, would};

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 pub use self::exception::{in_force, then};
 use self::heard::Heard;
+pub(super) use self::object::look_up;
 use self::policy::Judge;
 use super::effect::RemoteKey;
 use super::index::{Entry, Namespace, Person};

@@ -1,6 +1,7 @@
 //! Whom a policy is for, in three values: what cannot be told is neither a match nor a mismatch.
 
 mod compile;
+mod explain;
 mod filing;
 mod tri;
 
@@ -10,6 +11,7 @@ use jiff::civil::Date;
 use jiff::{Span, Timestamp, ToSpan};
 
 use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, keys};
+pub use self::explain::{ClauseView, KeyView, SelectorView, explain};
 pub use self::filing::Field;
 pub use self::tri::{Match, Tri};
 use super::custom_field::{CustomField, custom_field};

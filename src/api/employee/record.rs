@@ -123,9 +123,10 @@ pub struct EntitlementRecord {
     pub account_id: String,
     /// Where the grant is.
     pub state: GrantState,
-    /// Names of the policies that give it. It goes when the last of them withdraws.
+    /// Names of the policies that give it, and of exceptions as `AccessException/name`. It goes when the last of them
+    /// withdraws.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), inner(length(max = 269)))]
     pub grantors: Vec<String>,
     /// Whether we made the grant or found it and took it over.
     #[serde(default)]
@@ -163,7 +164,7 @@ pub struct EntitlementRecord {
     /// When the target was read back and no longer had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Time>,
-    /// When an effect is planned for a later time.
+    /// Until when it is left to the person although nothing gives it any more: a policy's `grace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Time>,
     /// Why it is in this state, in plain words.

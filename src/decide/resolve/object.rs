@@ -8,7 +8,7 @@ use crate::decide::effect::RemoteKey;
 use crate::decide::index::{Entry, Namespace};
 
 /// The remote object that an entitlement stands for, where that is known, and why it cannot be granted, where it cannot.
-pub(super) fn look_up(namespace: &Namespace, name: &str) -> (Option<RemoteKey>, Option<String>) {
+pub(in crate::decide) fn look_up(namespace: &Namespace, name: &str) -> (Option<RemoteKey>, Option<String>) {
     let entitlement = match namespace.entitlements.get(name) {
         None => return (None, Some(format!("entitlement {name} is not there"))),
         Some(Entry::Broken { error, .. }) => {

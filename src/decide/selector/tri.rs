@@ -1,7 +1,8 @@
 //! Kleene's three values, and an answer with its reason.
 
 /// Yes, no, or not to be told. In this order, "and" is the least and "or" the greatest (Kleene's logic).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Tri {
     /// No.
     False,

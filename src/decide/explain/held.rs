@@ -1,0 +1,165 @@
+//! What a `ChangeSet` holds: its members, as the records of the people name it, and what comes of a decision.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::find::label;
+use crate::api::ChangeSet;
+use crate::api::change_set::{ChangeSetState, ChangeSetStatus, Decision, TargetShare};
+use crate::api::employee::{AccountState, EntitlementRecord, GrantState};
+use crate::decide::index::{Entry, Namespace, Person};
+
+/// A `ChangeSet`, with every change that it is about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sheet {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub state: ChangeSetState,
+    /// Why these changes are called for: the cause of the losses, or `Grants`.
+    pub cause: String,
+    /// Which budget they exceed, in plain words.
+    pub why: String,
+    /// What a decision must name, as a proof of what was looked at.
+    pub digest: String,
+    /// How many people it was about when it was made.
+    pub people: u32,
+    /// How many changes it had when it was made.
+    pub changes: u32,
+    /// How many still wait.
+    pub waiting: u32,
+    /// Changes by target, when it was made.
+    pub targets: Vec<TargetShare>,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
+    /// When nothing of it waited any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+    /// What was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// Why it was decided so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The changes that the records name it for, in order of person.
+    pub members: Vec<Held>,
+    /// At most 100 of the changes, as they were when it was made.
+    pub sample: Vec<String>,
+}
+
+/// One change that a record names a `ChangeSet` for.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Held {
+    /// Name of the `Employee`.
+    pub employee: String,
+    /// The person, for people.
+    pub person: String,
+    /// Name of the `TargetSystem`.
+    pub target: String,
+    /// What changes: `-code` is lost, `+code` is given; `-account` is the use of the account.
+    pub change: String,
+    /// The state that the record is in.
+    pub state: String,
+    /// Whether it still waits for the decision.
+    pub waits: bool,
+}
+
+/// The `ChangeSet` of this name, with every change that the records name it for.
+///
+/// The error is a sentence: there is none of that name, or it cannot be read.
+pub fn sheet(namespace: &Namespace, name: &str) -> Result<Sheet, String> {
+    match namespace.change_sets.get(name) {
+        Some(Entry::Readable(set)) => Ok(sheet_of(namespace, name, set)),
+        Some(Entry::Broken { error, .. }) => Err(format!("ChangeSet {name} cannot be read: {error}")),
+        None => {
+            let known: Vec<&str> = namespace.change_sets.keys().map(String::as_str).take(20).collect();
+            Err(if known.is_empty() {
+                format!("no ChangeSet is called {name}: there is none in this namespace, so nothing waits")
+            } else {
+                format!("no ChangeSet is called {name}: there are {}", known.join(", "))
+            })
+        }
+    }
+}
+
+/// Every `ChangeSet`: what waits for a decision first, then the newest.
+pub fn sheets(namespace: &Namespace) -> Vec<Sheet> {
+    let readable = namespace
+        .change_sets
+        .iter()
+        .filter_map(|(name, entry)| Some((name, entry.readable()?)));
+    let mut sheets: Vec<Sheet> = readable.map(|(name, set)| sheet_of(namespace, name, set)).collect();
+    sheets.sort_by_key(|sheet| {
+        let age = sheet.opened_at.map(std::cmp::Reverse);
+        (sheet.state != ChangeSetState::Open, age, sheet.name.clone())
+    });
+    sheets
+}
+
+fn sheet_of(namespace: &Namespace, name: &str, set: &ChangeSet) -> Sheet {
+    let ChangeSetStatus {
+        state,
+        cause,
+        why,
+        digest,
+        people,
+        changes,
+        waiting,
+        targets,
+        opened_at,
+        closed_at,
+        sample,
+        ..
+    } = set.status.clone().unwrap_or_default();
+    let everybody = namespace.employees.values();
+    Sheet {
+        name: name.to_owned(),
+        state,
+        cause,
+        why,
+        digest,
+        people,
+        changes,
+        waiting,
+        targets,
+        opened_at: opened_at.map(|at| at.0),
+        closed_at: closed_at.map(|at| at.0),
+        decision: set.spec.decision,
+        reason: set.spec.reason.clone(),
+        members: everybody.flat_map(|person| held(person, name)).collect(),
+        sample,
+    }
+}
+
+/// What the records of a person name the `ChangeSet` for.
+fn held(person: &Person, name: &str) -> Vec<Held> {
+    let held = |target: &str, change: String, state: String, waits: bool| Held {
+        employee: person.name.clone(),
+        person: label(person),
+        target: target.to_owned(),
+        change,
+        state,
+        waits,
+    };
+    let sign = |record: &EntitlementRecord| if record.state == GrantState::Pending { '+' } else { '-' };
+    let grants = person.status.entitlements.iter();
+    let grants = grants.filter(|record| record.change_set == name).map(|record| {
+        let change = format!("{}{}", sign(record), record.entitlement);
+        let waits = matches!(record.state, GrantState::Pending | GrantState::Held);
+        held(&record.target, change, format!("{:?}", record.state), waits)
+    });
+    let accounts = person.status.accounts.iter();
+    let accounts = accounts.filter(|record| record.change_set == name).map(|record| {
+        let waits = record.state == AccountState::Held;
+        held(
+            &record.target,
+            "-account".to_owned(),
+            format!("{:?}", record.state),
+            waits,
+        )
+    });
+    grants.chain(accounts).collect()
+}
