@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use kube::api::ObjectMeta;
 use proptest::prelude::*;
@@ -10,9 +13,11 @@ use proptest::test_runner::RngSeed;
 use rollcall::api::{
     AccessException, ChangeSet, Employee, Entitlement, HRISConnection, ProvisioningPolicy, TargetSystem,
 };
-use rollcall::decide::index::{Index, Indexed};
-use rollcall::decide::ledger::Ledger;
+use rollcall::decide::index::{Entry, Index, Indexed, Person};
+use rollcall::decide::ledger::{Ledger, whom_an_edit_concerns};
+use rollcall::decide::losses::losses;
 use rollcall::decide::survey::survey;
+use rollcall::decide::{resolve, would};
 use serde_json::{Value, json};
 
 const PEOPLE: usize = 6;
@@ -478,6 +483,81 @@ proptest! {
             }
         }
     }
+}
+
+proptest! {
+    #![proptest_config(config(128))]
+
+    /// I8: an edit of a policy wakes everybody for whom it makes a difference, and nobody without need.
+    #[test]
+    fn whom_an_edit_does_not_concern_should_have_what_they_had(
+        beginning in beginning(),
+        edits in prop::collection::vec((0..POLICIES, policy_edit()), 1..8),
+    ) {
+        let mut world = World { index: Index::default(), now: now(), version: 0 };
+        for edit in &beginning {
+            world.suffer(edit);
+        }
+        for (number, edit) in &edits {
+            let name = format!("p{number}");
+            let decided = |world: &World| -> BTreeMap<String, _> {
+                let namespace = world.index.namespace("tenant").unwrap();
+                let everybody = namespace.employees.values();
+                let decide = |person: &Arc<Person>| {
+                    let resolution = resolve(namespace, person, world.now);
+                    let lost = losses(namespace, person, &resolution);
+                    (resolution, lost, would(namespace, person, &name, world.now))
+                };
+                everybody.map(|person| (person.name.clone(), decide(person))).collect()
+            };
+            let old = world.index.namespace("tenant").unwrap().policies.get(&name).cloned();
+            let before = decided(&world);
+            match edit {
+                Some(Some(object)) => world.suffer(&Edit::Policy(*number, object.clone())),
+                Some(None) => world.suffer(&Edit::PolicyBroken(*number)),
+                None => world.suffer(&Edit::PolicyGone(*number)),
+            }
+            let after = decided(&world);
+            let namespace = world.index.namespace("tenant").unwrap();
+            let new = namespace.policies.get(&name);
+            let Some(people) = whom_an_edit_concerns(namespace, &name, old.as_ref(), new, world.now) else { continue };
+            for (person, before) in &before {
+                prop_assert!(people.contains(person) || after.get(person) == Some(before), "{} after {:?}", person, edit);
+            }
+        }
+    }
+}
+
+fn policy_edit() -> impl Strategy<Value = Option<Option<Value>>> {
+    prop_oneof![8 => policy().prop_map(|object| Some(Some(object))), 1 => Just(Some(None)), 1 => Just(None)]
+}
+
+/// A policy that is edited wakes neither those whom it never was for, nor leaves out with whom they share an account.
+#[test]
+fn an_edit_concerns_those_who_share_an_account_with_those_whom_it_concerns() {
+    let mut world = World {
+        index: Index::default(),
+        now: now(),
+        version: 0,
+    };
+    let person = |department: &str, account: &str| {
+        json!({"spec": {"departments": [{"path": [department]}]},
+            "status": {"accounts": [{"target": "s0", "state": "Active", "id": account}]}})
+    };
+    for (number, (department, account)) in [("D0", "one"), ("D1", "one"), ("D1", "two")].into_iter().enumerate() {
+        world.suffer(&Edit::Person(number, person(department, account)));
+    }
+    let policy = |department: &str| json!({"spec": {"mode": "Enforce", "selector": {"department": {"in": [department]}}, "entitlements": [{"name": "t0"}]}});
+    world.suffer(&Edit::Policy(0, policy("D0")));
+    let namespace = world.index.namespace("tenant").unwrap();
+    let concerned = |before| whom_an_edit_concerns(namespace, "p0", before, namespace.policies.get("p0"), world.now);
+    let names = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect::<BTreeSet<_>>());
+    assert_eq!(concerned(None), names(&["e0", "e1"]));
+    let broken = Entry::Broken {
+        error: "it has no mode".to_owned(),
+        generation: None,
+    };
+    assert_eq!(concerned(Some(&broken)), None);
 }
 
 /// Speed that grows with the change: who is not concerned is not looked at again.
