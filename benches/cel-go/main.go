@@ -99,12 +99,7 @@ func readPeople(path string) []map[string]any {
 	lines(path, func(line []byte) {
 		var facts map[string]any
 		check(json.Unmarshal(line, &facts))
-		values := map[ref.Val]ref.Val{}
-		for name, fact := range facts {
-			values[types.String(name)] = value(fact)
-		}
-		employee := types.NewRefValMap(types.DefaultTypeAdapter, values)
-		people = append(people, map[string]any{"employee": employee})
+		people = append(people, map[string]any{"employee": value(facts)})
 	})
 	return people
 }
@@ -115,6 +110,12 @@ func value(fact any) ref.Val {
 		return types.String(fact)
 	case float64:
 		return types.Int(fact)
+	case map[string]any:
+		values := map[ref.Val]ref.Val{}
+		for name, item := range fact {
+			values[types.String(name)] = value(item)
+		}
+		return types.NewRefValMap(types.DefaultTypeAdapter, values)
 	case []any:
 		values := make([]ref.Val, len(fact))
 		for i, item := range fact {

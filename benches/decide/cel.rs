@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::Command;
 
+use rollcall::api::employee::EmployeeSpec;
 use rollcall::api::policy::{Clause, Selector};
 use rollcall::decide::facts::{Facts, Place, Start, fold};
 use serde::Deserialize;
@@ -51,8 +52,9 @@ pub fn run(folder: &Path, people: &[Value], policies: &[String]) -> Report {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A person as the Go program gets them: folded, and with the managers up the chain, which spares cel-go that work.
-pub fn person(facts: &Facts, managers: &[String], epoch: jiff::civil::Date) -> Value {
+/// A person as the Go program gets them: folded, and with the managers up the chain, which spares cel-go that work. For
+/// the policies' own expressions the facts are there as they are too, without those that are absent.
+pub fn person(spec: &EmployeeSpec, facts: &Facts, managers: &[String], epoch: jiff::civil::Date) -> Value {
     let names = |paths: &[rollcall::decide::facts::Path]| -> Vec<String> {
         paths
             .iter()
@@ -77,6 +79,7 @@ pub fn person(facts: &Facts, managers: &[String], epoch: jiff::civil::Date) -> V
         "city": part(|place| &place.city).unwrap_or_default(),
         "startDay": start_day,
         "managers": managers,
+        "plain": spec,
         "names": facts.identifiers.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
@@ -96,6 +99,9 @@ pub fn expression(selector: &Selector, today: i32) -> String {
     }
     if !selector.not.is_empty() {
         terms.push(format!("!{}", any(&selector.not)));
+    }
+    if let Some(expression) = &selector.expression {
+        terms.push(format!("({})", expression.replace("employee.", "employee.plain.")));
     }
     terms.join(" && ")
 }

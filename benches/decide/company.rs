@@ -146,13 +146,22 @@ pub fn selector(number: usize, people: usize, spread: Spread) -> Selector {
     let mut all = Clause::default();
     let mut any_of = Vec::new();
     let mut not = Vec::new();
+    // One policy of ten has an expression: beside a key that files it, or alone, so that it is evaluated for everybody.
+    let mut expression = None;
     match number % 20 {
         0..=5 => all.department = Some(departments(dice, spread)),
         6..=8 => {
             all.department = Some(departments(dice, spread));
             all.job_title = vec![title(dice)];
         }
-        9 | 10 => all.group = groups(vec![format!("Group {}", dice.throw(GROUPS))]),
+        9 => all.group = groups(vec![format!("Group {}", dice.throw(GROUPS))]),
+        10 => {
+            all.group = groups(vec![format!("Group {}", dice.throw(GROUPS))]);
+            expression = Some(format!(
+                "has(employee.jobTitle) && employee.jobTitle.startsWith(\"{}\") && employee.employmentType != \"INTERN\"",
+                dice.pick(&LEVELS)
+            ));
+        }
         11 | 12 => {
             let country = vec![dice.pick(&COUNTRIES).to_owned()];
             all.work_location = Some(LocationKey {
@@ -200,14 +209,24 @@ pub fn selector(number: usize, people: usize, spread: Spread) -> Selector {
             all.employees = (0..8).map(|_| one(dice)).collect();
         }
         // By title alone: for these everybody must be asked.
-        18 => all.job_title = vec![title(dice), format!("{} *", dice.pick(&LEVELS))],
-        _ => all.job_title = vec![format!("*{}", dice.pick(&ROLES))],
+        18 if number % 40 == 18 => all.job_title = vec![title(dice), format!("{} *", dice.pick(&LEVELS))],
+        18 => all.job_title = vec![format!("*{}", dice.pick(&ROLES))],
+        _ => {
+            let [division, ..] = team(dice, spread);
+            expression = Some(format!(
+                "employee.departments.exists(d, \"{division}\" in d.path) && has(employee.workLocation.city) && \
+                 employee.workLocation.country in [\"{}\", \"{}\"] && has(employee.jobTitle) && \
+                 !employee.jobTitle.endsWith(\"Planner\")",
+                dice.pick(&COUNTRIES),
+                dice.pick(&COUNTRIES)
+            ));
+        }
     }
     Selector {
         all,
         any_of,
         not,
-        expression: None,
+        expression,
     }
 }
 

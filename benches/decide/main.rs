@@ -19,6 +19,7 @@
 
 mod cel;
 mod company;
+mod incremental;
 
 use std::alloc::System;
 use std::collections::BTreeMap;
@@ -56,7 +57,9 @@ fn main() {
         println!("\n{spread:?}: {policies} policies, {people} people");
         matching(people, policies, spread);
     }
-    for spread in [Spread::Uniform, Spread::Skewed] {}
+    for spread in [Spread::Uniform, Spread::Skewed] {
+        incremental::surveys(people, policies, spread);
+    }
 }
 
 fn now() -> Timestamp {
@@ -274,7 +277,7 @@ fn cel_go(people: usize, policies: usize, spread: Spread, everybody: &[&Person])
     let people_values: Vec<_> = everybody
         .iter()
         .enumerate()
-        .map(|(number, person)| cel::person(person.facts(), &chain(number), epoch))
+        .map(|(number, person)| cel::person(&person.spec, person.facts(), &chain(number), epoch))
         .collect();
     let expressions: Vec<String> = (0..policies)
         .map(|number| cel::expression(&company::selector(number, people, spread), today))

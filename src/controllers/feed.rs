@@ -14,7 +14,9 @@ use serde::de::DeserializeOwned;
 
 use super::context::Context;
 use super::report::key;
-use crate::decide::index::{Change, Indexed, Kind};
+use crate::api::ProvisioningPolicy;
+use crate::decide::index::{Change, Entry, Indexed, Kind};
+use crate::decide::ledger;
 
 /// The kinds that have a feed.
 pub trait Fed:
@@ -133,19 +135,32 @@ fn put<K: Fed>(context: &Context, object: DeserializeGuard<K>) -> ObjectMeta {
     let mut metadata = metadata(&object);
     metadata.managed_fields = None;
     let (namespace, name) = key(&metadata);
-    let before = concerns::<K>(context, &namespace, &name);
+    let (before, policy) = (
+        concerns::<K>(context, &namespace, &name),
+        policy::<K>(context, &namespace, &name),
+    );
     let change = match object.0 {
         Ok(object) => context.index.write().put(object),
         Err(invalid) => context.index.write().put_broken::<K>(&metadata, invalid.error),
     };
-    let people = both(before, concerns::<K>(context, &namespace, &name));
+    let people = match K::KIND {
+        Kind::ProvisioningPolicy => whom_an_edit_concerns(context, &namespace, &name, change, policy.as_ref()),
+        _ => both(before, concerns::<K>(context, &namespace, &name)),
+    };
     touched(context, K::KIND, &namespace, &name, change, people);
     metadata
 }
 
 fn remove<K: Fed>(context: &Context, namespace: &str, name: &str) {
-    let people = concerns::<K>(context, namespace, name);
+    let (before, policy) = (
+        concerns::<K>(context, namespace, name),
+        policy::<K>(context, namespace, name),
+    );
     let change = context.index.write().remove::<K>(namespace, name);
+    let people = match K::KIND {
+        Kind::ProvisioningPolicy => whom_an_edit_concerns(context, namespace, name, change, policy.as_ref()),
+        _ => before,
+    };
     match K::KIND {
         Kind::Employee => context.desks.forget(namespace, name),
         Kind::TargetSystem => context.desks.close(namespace, name),
@@ -161,6 +176,37 @@ fn concerns<K: Fed>(context: &Context, namespace: &str, name: &str) -> Option<Ve
         Some(content) => K::concerns(content, name),
         None => Some(Vec::new()),
     }
+}
+
+/// The policy of this name as it is in the index, where the kind is that of policies.
+fn policy<K: Fed>(context: &Context, namespace: &str, name: &str) -> Option<Entry<ProvisioningPolicy>> {
+    if K::KIND != Kind::ProvisioningPolicy {
+        return None;
+    }
+    let index = context.index.read();
+    index.namespace(namespace)?.policies.get(name).cloned()
+}
+
+/// Whom the edit of a policy concerns that was `before`; `None` where that may be anybody. Only asked about an edit: a
+/// status of ours concerns nobody, and to ask everybody about each would cost much.
+fn whom_an_edit_concerns(
+    context: &Context,
+    namespace: &str,
+    name: &str,
+    change: Change,
+    before: Option<&Entry<ProvisioningPolicy>>,
+) -> Option<Vec<String>> {
+    let index = context.index.read();
+    let Some(content) = index.namespace(namespace).filter(|_| change == Change::Facts) else {
+        return Some(Vec::new());
+    };
+    // Until all is known everybody is woken in the end.
+    if !index.is_synced() {
+        return None;
+    }
+    let after = content.policies.get(name);
+    let people = ledger::whom_an_edit_concerns(content, name, before, after, context.clock.now())?;
+    Some(people.into_iter().collect())
 }
 
 /// Whom an object concerned or concerns.

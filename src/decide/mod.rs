@@ -3,6 +3,7 @@
 //! ```text
 //! index ──▶ phase, selector ──▶ resolve (what a person should have) ──▶ plan (the next record, and the intents in it)
 //!   ├──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
+//!   │                            ledger (the survey, kept at the cost of what changed)
 //!   └──────────────────────────▶ compare (two tenants: who would gain and lose what)
 //! ```
 
@@ -17,6 +18,7 @@ pub mod facts;
 pub mod gains;
 pub mod guard;
 pub mod index;
+pub mod ledger;
 pub mod losses;
 pub mod phase;
 pub mod plan;

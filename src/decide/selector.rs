@@ -104,6 +104,12 @@ impl Compiled {
         under.flatten().map(String::as_str)
     }
 
+    /// Whether it asks for how long people have been there.
+    pub fn has_tenure(&self) -> bool {
+        let mut keys = self.all.iter().chain(self.any_of.iter().chain(&self.not).flatten());
+        keys.any(|key| matches!(key, Key::Tenure(..)))
+    }
+
     /// The next instant after `now` at which time alone changes the answer, and the answer then. Only tenure depends
     /// on time.
     pub fn next_change(

@@ -272,12 +272,14 @@ struct Spending {
     cause: Option<Cause>,
 }
 
-fn target_window(namespace: &Namespace, target: &str) -> SignedDuration {
+/// The window over which a target counts; the namespace's, where the target does not say.
+pub(super) fn target_window(namespace: &Namespace, target: &str) -> SignedDuration {
     let target = namespace.targets.get(target).and_then(Entry::readable);
     target.map_or(NAMESPACE_WINDOW, |target| window(&target.spec.guard))
 }
 
-fn count_grant(
+/// Counts a record into its target, the budgets and the `ChangeSet`s.
+pub(super) fn count_grant(
     survey: &mut Survey,
     namespace: &Namespace,
     person: &Person,
@@ -316,12 +318,16 @@ fn count_grant(
     survey.has_member(&record.change_set, member);
 }
 
-fn count_account(survey: &mut Survey, namespace: &Namespace, person: &Person, record: &AccountRecord, now: Timestamp) {
+/// Counts an account into its target, the budgets and the `ChangeSet`s.
+pub(super) fn count_account(
+    survey: &mut Survey,
+    namespace: &Namespace,
+    person: &Person,
+    record: &AccountRecord,
+    now: Timestamp,
+) {
     let tally = survey.targets.entry(record.target.clone()).or_default();
-    if !matches!(
-        record.state,
-        AccountState::Pending | AccountState::Creating | AccountState::Deleted
-    ) {
+    if is_there(record) {
         tally.accounts += 1;
     }
     let waits = waits(&record.change_set, &record.approval);
@@ -342,6 +348,14 @@ fn count_account(survey: &mut Survey, namespace: &Namespace, person: &Person, re
         survey.spend(namespace, person, &record.target, &spending, now);
         survey.has_member(&deletion.change_set, member(What::Deletion));
     }
+}
+
+/// Whether an account is ours and there.
+pub(super) fn is_there(record: &AccountRecord) -> bool {
+    !matches!(
+        record.state,
+        AccountState::Pending | AccountState::Creating | AccountState::Deleted
+    )
 }
 
 /// What a policy in Plan mode would do: person, and entitlement by name.

@@ -1,6 +1,5 @@
 //! How an entitlement stands.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use kube::{Resource, ResourceExt};
 use super::{broken, write};
 use crate::api::Entitlement;
 use crate::api::conditions::{self, Fact};
+use crate::api::employee::Counts;
 use crate::api::entitlement::EntitlementStatus;
 use crate::controllers::context::Context;
 use crate::controllers::desk::Resolved;
@@ -19,7 +19,6 @@ use crate::controllers::report::{self, set_all};
 use crate::decide::Namespace;
 use crate::decide::effect::RemoteKey;
 use crate::decide::index::Entry;
-use crate::decide::survey::Survey;
 use crate::targets::Found;
 
 /// Reconciles the status of one entitlement.
@@ -28,7 +27,7 @@ pub async fn entitlement(
     context: Arc<Context>,
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
-    let survey = context.releaser.survey(&namespace);
+    let tally = context.releaser.entitlement(&namespace, &name).unwrap_or_default();
     let known = {
         let index = context.index.read();
         let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
@@ -85,7 +84,7 @@ pub async fn entitlement(
             .iter()
             .find(|c| c.type_ == conditions::READY && c.observed_generation == generation)
         {
-            Some(_) => return tally_entitlement(&context, &entitlement, status, &survey, Vec::new()).await,
+            Some(_) => return tally_entitlement(&context, &entitlement, status, tally, Vec::new()).await,
             None => Fact {
                 holds: None,
                 ..Fact::no(
@@ -98,22 +97,17 @@ pub async fn entitlement(
     };
     status.observed_generation = generation;
     let news = set_all(&mut status.conditions, &[ready], generation, Timestamp::now());
-    tally_entitlement(&context, &entitlement, status, &survey, news).await
+    tally_entitlement(&context, &entitlement, status, tally, news).await
 }
 
 async fn tally_entitlement(
     context: &Arc<Context>,
     entitlement: &Arc<Entitlement>,
     mut status: EntitlementStatus,
-    survey: &Survey,
+    tally: Counts,
     news: Vec<Fact>,
 ) -> Result<Action, RecordError> {
     let namespace = entitlement.namespace().unwrap_or_default();
-    let tally = survey
-        .entitlements
-        .get(&entitlement.name_any())
-        .copied()
-        .unwrap_or_default();
     status.holders = tally.granted;
     status.pending = tally.pending;
     status.held = tally.held;
@@ -123,16 +117,11 @@ async fn tally_entitlement(
             target: target.clone(),
             object: remote.clone(),
         };
-        let nobody = BTreeSet::new();
-        let explained = survey
-            .targets
-            .get(target)
-            .and_then(|tally| tally.explained.get(&key))
-            .unwrap_or(&nobody);
+        let explained = context.releaser.explained(&namespace, &key);
         let seen = desk.state.lock().holders.get(remote).cloned();
         status.unmanaged_holders = seen
             .and_then(|seen| seen.holders)
-            .map(|holders| u32::try_from(holders.ids.difference(explained).count()).unwrap_or(u32::MAX));
+            .map(|holders| u32::try_from(holders.ids.difference(&explained).count()).unwrap_or(u32::MAX));
     }
     write(
         context,

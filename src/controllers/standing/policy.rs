@@ -23,7 +23,7 @@ pub async fn policy(
     context: Arc<Context>,
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
-    let survey = context.releaser.survey(&namespace);
+    let tally = context.releaser.policy(&namespace, &name).unwrap_or_default();
     let enforced = context.releaser.judgement(&namespace).enforced;
     let found = {
         let index = context.index.read();
@@ -44,7 +44,6 @@ pub async fn policy(
         Ok(found) => found,
         Err(error) => return broken::<ProvisioningPolicy>(&context, object.meta(), &error).await,
     };
-    let tally = survey.policies.get(&name).cloned().unwrap_or_default();
     let mut status: ProvisioningPolicyStatus = policy.status.clone().unwrap_or_default();
     status.observed_generation = policy.metadata.generation;
     // Before the first survey nothing is known.

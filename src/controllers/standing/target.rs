@@ -41,7 +41,6 @@ pub async fn target(
             return broken::<TargetSystem>(&context, object.meta(), &error).await;
         }
     };
-    let survey = context.releaser.survey(&namespace);
     let judgement = context.releaser.judgement(&namespace);
     let mut status: TargetSystemStatus = target.status.clone().unwrap_or_default();
     let mut facts = Vec::new();
@@ -61,8 +60,8 @@ pub async fn target(
         status.capabilities = health.capabilities.or(status.capabilities);
         status.last_resync = health.last_resync.map(Time).or(status.last_resync);
     }
-    if let Some(tally) = survey.targets.get(&name) {
-        status.accounts = tally.accounts;
+    if let Some(accounts) = context.releaser.accounts(&namespace, &name) {
+        status.accounts = accounts;
     }
     status.held = judgement.held.get(&name).cloned();
     facts.push(match &status.held {

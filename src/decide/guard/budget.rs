@@ -60,6 +60,14 @@ impl Spent {
         }
     }
 
+    /// Takes a person out, whatever it was for.
+    pub fn remove(&mut self, person: &str) {
+        self.0.retain(|_, people| {
+            people.remove(person);
+            !people.is_empty()
+        });
+    }
+
     /// The people who lost something for this cause.
     pub fn people(&self, cause: Cause) -> impl Iterator<Item = &str> {
         self.0.get(&cause).into_iter().flatten().map(String::as_str)

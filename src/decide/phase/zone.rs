@@ -97,6 +97,15 @@ impl Zone {
         })
     }
 
+    /// The next instant at which a calendar date begins in any of several zones; `None` where the zone is no guess.
+    pub fn next_midnight(&self, now: Timestamp) -> Option<Timestamp> {
+        let tomorrow = |zone: &TimeZone| {
+            let date = zone.to_datetime(now).date().checked_add(1.day()).ok()?;
+            start_in(zone, date)
+        };
+        self.is_a_guess().then(|| self.first(tomorrow)).flatten()
+    }
+
     /// What comes last among the zones; never, where it comes never in one of them.
     fn last(&self, of: impl Fn(&TimeZone) -> Option<Timestamp>) -> Option<Timestamp> {
         let instants: Option<Vec<Timestamp>> = self.0.iter().map(of).collect();

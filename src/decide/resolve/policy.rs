@@ -33,8 +33,11 @@ enum Timing {
     Now,
     /// It cannot be told, and why.
     Unknown(String),
-    /// It will, without anybody's doing.
-    From(Timestamp),
+    /// It will, without anybody's doing. Before that it may be that it does already, from `perhaps` on.
+    From {
+        perhaps: Option<Timestamp>,
+        begins: Timestamp,
+    },
     /// It does not.
     Not,
 }
@@ -165,15 +168,20 @@ impl<'a> Judge<'a> {
         match timing {
             Timing::Now => {}
             Timing::Unknown(why) => answer = answer.and(Match::unknown(why)),
-            Timing::From(instant) => {
+            Timing::From { perhaps, begins } => {
                 // Who does not match when it could first give may do so later and still not have begun.
-                let later = || selector.next_change(self.namespace, self.person, instant, self.zone);
-                let begins = match matches_at(instant).tri {
-                    Tri::False => later().map(|(later, _)| later),
+                let first = |instant| match matches_at(instant).tri {
+                    Tri::False => {
+                        let later = selector.next_change(self.namespace, self.person, instant, self.zone);
+                        later.map(|(later, _)| later)
+                    }
                     Tri::True | Tri::Unknown => Some(instant),
                 };
-                if let Some(begins) = begins {
+                if let Some(begins) = first(begins) {
                     resolution.sooner(begins, || format!("policy {} begins to give", self.name));
+                }
+                if let Some(perhaps) = perhaps.and_then(first) {
+                    resolution.sooner(perhaps, || format!("policy {} may begin to give", self.name));
                 }
                 return Match::of(Tri::False);
             }
@@ -218,13 +226,17 @@ impl<'a> Judge<'a> {
         };
         let less = |start: Option<Timestamp>| start?.checked_sub(before).ok();
         let date = calendar_date(text);
+        // A zone that is guessed begins late; but what was begun by the true one is not taken back.
+        let perhaps = less(date.and_then(|date| self.zone.first_start_of(date)));
         match less(date.and_then(|date| self.zone.start_of(date))) {
             Some(begins) if begins <= self.now => Timing::Now,
-            // A zone that is guessed begins late; but what was begun by the true one is not taken back.
-            Some(_) if begins_by(less(date.and_then(|date| self.zone.first_start_of(date))), self.now) => {
+            Some(_) if perhaps.is_some_and(|perhaps| perhaps <= self.now) => {
                 Timing::Unknown("the time zone is not known, and today it makes a difference".to_owned())
             }
-            Some(begins) => Timing::From(begins),
+            Some(begins) => Timing::From {
+                perhaps: perhaps.filter(|perhaps| *perhaps < begins),
+                begins,
+            },
             None => Timing::Not,
         }
     }
@@ -241,10 +253,6 @@ impl<'a> Judge<'a> {
         let grantors = &mut resolution.undecided_grantors;
         grantors.entry(self.name.to_owned()).or_insert(why);
     }
-}
-
-fn begins_by(begins: Option<Timestamp>, now: Timestamp) -> bool {
-    begins.is_some_and(|begins| begins <= now)
 }
 
 fn speaks_in(lifecycle: &Lifecycle, phase: Phase) -> bool {
