@@ -166,6 +166,29 @@ const STORIES: &[(&str, &[&str], &[&str])] = &[
         &["ada", "vpn"],
         &["Phase: PreHire", "policy newcomers begins to give", "startBefore 7d"],
     ),
+    (
+        "expression",
+        &["ada", "code"],
+        &[
+            "startsWith('Eng'): true, is workLocation",
+            "matches('^(VP|Director) '): false, is jobTitle Engineer",
+            "policy subsidiary cannot be told: employee.company has no value",
+            "line 1, column 10: there is no employee.jobTitel; did you mean jobTitle?",
+        ],
+    ),
+    (
+        "zone",
+        &["ada", "vpn"],
+        &[
+            "US has several time zones, and the workLocation has no state",
+            "Next: 2026-06-16T10:00:00Z (in 22 hours), phase Terminated",
+        ],
+    ),
+    (
+        "takeover",
+        &["ada"],
+        &["its account is now Employee ada-again's", "code: Revoked"],
+    ),
 ];
 
 #[test]
