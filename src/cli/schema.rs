@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    fn policy(spec: Value) -> Value {
+    fn policy(spec: &Value) -> Value {
         let mut whole = json!({"mode": "Enforce", "selector": {"everyone": true}, "entitlements": [{"name": "chat"}]});
         whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
         json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "ProvisioningPolicy", "metadata": {"name": "a"}, "spec": whole})
@@ -215,11 +215,11 @@ mod tests {
             ),
         ];
         for (spec, place, said) in table {
-            let (path, message) = fault("ProvisioningPolicy", &policy(spec.clone())).unwrap();
+            let (path, message) = fault("ProvisioningPolicy", &policy(&spec)).unwrap();
             assert_eq!(path, place, "{spec}: {message}");
             assert!(message.contains(said), "{spec}: {message}");
         }
-        assert_eq!(fault("ProvisioningPolicy", &policy(json!({"priority": 5}))), None);
+        assert_eq!(fault("ProvisioningPolicy", &policy(&json!({"priority": 5}))), None);
         let stray = json!({"kind": "ProvisioningPolicy", "mode": "Plan"});
         assert_eq!(fault("ProvisioningPolicy", &stray).unwrap().0, "mode");
         let empty = json!({"kind": "ProvisioningPolicy"});

@@ -106,9 +106,12 @@ impl Rule {
         };
         let given = THINGS.iter().zip(self.gives).filter(|(_, gives)| *gives);
         let entitlements: Vec<Value> = given
-            .map(|((name, _), _)| match self.denies {
-                true => json!({"name": name}),
-                false => json!({"name": name, "parameters": {"limit": self.limit.to_string()}}),
+            .map(|((name, _), _)| {
+                if self.denies {
+                    json!({"name": name})
+                } else {
+                    json!({"name": name, "parameters": {"limit": self.limit.to_string()}})
+                }
             })
             .collect();
         let mode = if self.enforce { "Enforce" } else { "Plan" };
