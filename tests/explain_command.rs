@@ -166,6 +166,29 @@ const STORIES: &[(&str, &[&str], &[&str])] = &[
         &["ada", "vpn"],
         &["Phase: PreHire", "policy newcomers begins to give", "startBefore 7d"],
     ),
+    (
+        "expression",
+        &["ada", "code"],
+        &[
+            "startsWith('Eng'): true, is workLocation",
+            "matches('^(VP|Director) '): false, is jobTitle Engineer",
+            "policy subsidiary cannot be told: employee.company has no value",
+            "line 1, column 10: there is no employee.jobTitel; did you mean jobTitle?",
+        ],
+    ),
+    (
+        "zone",
+        &["ada", "vpn"],
+        &[
+            "US has several time zones, and the workLocation has no state",
+            "Next: 2026-06-16T10:00:00Z (in 22 hours), phase Terminated",
+        ],
+    ),
+    (
+        "takeover",
+        &["ada"],
+        &["its account is now Employee ada-again's", "code: Revoked"],
+    ),
 ];
 
 #[test]
@@ -274,6 +297,40 @@ fn held_changes_are_shown_with_their_digest_and_their_members() {
     let unknown = refused("held", &["changeset", "show", "cs-1"]);
     assert!(unknown.contains("there are cs-0123456789ab"), "{unknown}");
     assert!(said("granted", &["changeset", "list"]).contains("Nothing waits for a decision"));
+}
+
+/// Deletions of accounts and grants wait as well, and what was approved waits no more.
+#[test]
+fn held_deletions_and_grants_are_shown_too() {
+    let members = |name: &str| {
+        let text = said("waiting", &["changeset", "show", name, "-o", "json"]);
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let members = json["members"].as_array().unwrap().clone();
+        let member = |held: &serde_json::Value| {
+            let text = |key: &str| held[key].as_str().unwrap_or_default().to_owned();
+            (
+                text("employee"),
+                text("change"),
+                text("state"),
+                held["waits"].as_bool().unwrap(),
+            )
+        };
+        members.iter().map(member).collect::<Vec<_>>()
+    };
+    let row =
+        |who: &str, change: &str, state: &str, waits| (who.to_owned(), change.to_owned(), state.to_owned(), waits);
+    assert_eq!(
+        members("cs-de1e7e000000"),
+        [
+            row("dee", "-deletion", "Deactivated", true),
+            row("moe", "-deletion", "Deleting", false)
+        ]
+    );
+    assert_eq!(members("cs-9a1750000000"), [row("pat", "+code", "Pending", true)]);
+    let dee = said("waiting", &["explain", "dee"]);
+    assert!(dee.contains("its deletion waits in ChangeSet cs-de1e7e000000"), "{dee}");
+    let pat = said("waiting", &["explain", "pat", "code"]);
+    assert!(pat.contains("waits in ChangeSet cs-9a1750000000"), "{pat}");
 }
 
 /// A table does not wrap; for the golden file its columns stand below each other.

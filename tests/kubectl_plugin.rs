@@ -10,7 +10,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::NamespaceResourceScope;
 use rollcall::api::change_set::ChangeSetSpec;
 use rollcall::api::{ChangeSet, Employee, Entitlement};
-use rollcall_support::checks::person;
+use rollcall_support::checks::{person, usual};
 use rollcall_support::control_plane::client;
 use rollcall_support::merge::Company;
 use rollcall_support::process::TempDir;
@@ -224,4 +224,82 @@ async fn a_decision_takes_the_right_to_decide_and_the_digest_that_was_shown() {
     let again = approver.refused(&["changeset", "reject", "cs-1", "--reason", "a second thought", "--yes"]);
     assert!(again.contains("was decided (Approve) and stays so"), "{again}");
     assert_eq!(decision().await, spec);
+}
+
+/// I6, as people meet it: a policy narrowed too far costs nobody anything, whoever asks is told what holds it, and what
+/// an approver has looked at goes once they say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_is_found_explained_and_released() {
+    let world = usual(PROGRAM, Company::empty()).await;
+    let names: Vec<String> = (0..13).map(|i| format!("e{i:02}")).collect();
+    let people: String = names.iter().map(|name| person(name, "Engineering")).collect();
+    world.apply(&people).await;
+    let operator = world.start().await;
+    for name in &names {
+        world.has_grant(&operator, name, "engineering", "Granted").await;
+    }
+    let shell = Shell::new(&world, user(&world, "approver", &["view", "rollcall-approve"]).await);
+    assert!(
+        shell
+            .said(&["changeset", "list"])
+            .contains("Nothing waits for a decision")
+    );
+
+    let nobody = "{department: {in: [Engineering]}, jobTitle: [Astronaut]}";
+    world
+        .apply(&World::policy("engineering", nobody, &["engineering"]))
+        .await;
+    for name in &names {
+        world.has_grant(&operator, name, "engineering", "Held").await;
+    }
+    let mut set = String::new();
+    world
+        .eventually(&operator, "a ChangeSet is listed", async || {
+            let list = shell.said(&["changeset", "list"]);
+            let row: Vec<&str> = list.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+            set = (*row.first().unwrap_or(&"")).to_owned();
+            (row.get(1..6) == Some(&["PolicyChange", "Open", "13", "13", "13"]))
+                .then_some(())
+                .ok_or(list)
+        })
+        .await;
+    let shown = shell.said(&["changeset", "show", &set]);
+    for name in &names {
+        assert!(shown.contains(&**name), "{name}: {shown}");
+    }
+    let said = |args: &[&str]| shell.said(args).split_whitespace().collect::<Vec<_>>().join(" ");
+    let explained = said(&["explain", "e00", "engineering"]);
+    for piece in [
+        "engineering: Held".to_owned(),
+        format!("waits in ChangeSet {set} (PolicyChange"),
+        format!("to decide: `rollcall changeset show {set}`"),
+    ] {
+        assert!(explained.contains(&piece), "{piece:?}: {explained}");
+    }
+    assert!(said(&["who", "engineering"]).contains("0 granted, 0 pending, 13 held"));
+
+    let reason = "the reorganisation is meant";
+    shell.said(&["changeset", "approve", &set, "--yes", "--reason", reason]);
+    for name in &names {
+        world.has_grant(&operator, name, "engineering", "Revoked").await;
+    }
+    world.has_members(&operator, "Engineering", &[]).await;
+    world
+        .eventually(&operator, "the ChangeSet is done", async || {
+            let list = shell.said(&["changeset", "list"]);
+            let row = list.lines().find(|line| line.starts_with(&set)).unwrap_or_default();
+            (row.contains("Done") && row.contains(reason)).then_some(()).ok_or(list)
+        })
+        .await;
+    let explained = said(&["explain", "e00", "engineering"]);
+    assert!(!explained.contains("waits in"), "{explained}");
+    assert!(
+        explained.contains("let go") && explained.contains("by approval"),
+        "{explained}"
+    );
+    let who = said(&["who", "engineering"]);
+    assert!(
+        who.contains("0 granted, 0 pending, 0 held") && !who.contains("e00"),
+        "{who}"
+    );
 }

@@ -25,7 +25,7 @@ use rollcall::decide::enforced::as_enforced;
 use rollcall::decide::losses::losses;
 use rollcall::decide::{Namespace, Person, resolve};
 
-use self::company::{Case, case, limits, now};
+use self::company::{Case, case, case_of_everything, limits, now};
 use self::operator::{Change, Operator, changes};
 
 /// What a comparison says will be there.
@@ -52,6 +52,12 @@ fn foretold(before: &Namespace, after: &Namespace) -> (BTreeSet<Change>, BTreeSe
         }
         for kept in &person.kept {
             all.insert(Change::Kept(who(), kept.clone()));
+        }
+        for left in &person.later {
+            all.insert(Change::Left(who(), left.access.clone(), left.until));
+        }
+        for stays in &person.no_longer_going {
+            all.insert(Change::Stays(who(), stays.clone()));
         }
         for parameter in &person.parameters {
             all.insert(Change::Parameter(
@@ -159,8 +165,14 @@ proptest! {
         run(&case);
     }
 
+    /// The same of denials, exceptions, exclusive groups, last days, early starts, and what is left for a grace.
     #[test]
-    fn people_without_a_record_count_as_long_served(case in case()) {
+    fn what_the_plan_says_of_everything_is_what_happens(case in case_of_everything()) {
+        run(&case);
+    }
+
+    #[test]
+    fn people_without_a_record_count_as_long_served(case in case_of_everything()) {
         is_at_rest_as_if_long_enforced(&case);
     }
 }

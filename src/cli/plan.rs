@@ -94,7 +94,7 @@ pub enum Output {
 pub enum FailOn {
     /// Those that change anything.
     Any,
-    /// Those that take something away, or of which something would be held.
+    /// Those that take something away, now or later, or of which something would be held.
     Losses,
     /// Those of which something would be held.
     Held,
@@ -183,7 +183,8 @@ pub async fn plan(options: &PlanOptions) -> Result<Plan, PlanError> {
 
 fn code(comparison: &Comparison, fail_on: FailOn) -> u8 {
     let held = comparison.people.iter().any(PersonChange::is_held);
-    let losses = comparison.people.iter().any(|person| person.going().next().is_some());
+    let loses = |person: &PersonChange| person.going().next().is_some() || !person.later.is_empty();
+    let losses = comparison.people.iter().any(loses);
     match fail_on {
         FailOn::None => 0,
         _ if held => 4,

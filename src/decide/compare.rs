@@ -17,7 +17,7 @@ use super::deletions::deletions;
 use super::effect::RemoteKey;
 use super::guard::{Admission, GainId, Judge as _, Judgement, Line, Loss, LossId, Lost, Memory, Terms, Verdict};
 use super::index::{Entry, Namespace, Person};
-use super::losses::{Named, account_name, is_unwanted, losses};
+use super::losses::{Named, account_name, grace, is_unwanted, losses};
 use super::resolve::{Resolution, resolve};
 use super::survey::{judge_all, survey_with};
 use crate::api::employee::{Cause, EntitlementRecord, GrantState};
@@ -61,6 +61,10 @@ pub fn compare(
         for loss in &mut person.losses {
             judge_loss(after, &judgement, loss);
         }
+        let is_barred = person.gains.iter().any(|gain| !gain.blocked.is_empty());
+        if is_barred && let Some(employee) = after.employees.get(&person.employee) {
+            unbar(after, employee, person, now);
+        }
         // What is called for already comes anyway, unless it is held and would go, as when somebody leaves.
         let goes = |loss: &LostAccess| loss.change_set.is_empty() && loss.blocked.is_empty();
         person
@@ -73,6 +77,9 @@ pub fn compare(
         person
             .gains
             .retain(|gain| gain.change_set.is_empty() || gain.change_set != gain.waited_in);
+        person
+            .gains
+            .retain(|gain| gain.blocked.is_empty() || !gain.is_barred_already);
     }
     found.people.retain(|person| !person.is_empty());
     found.held = held_sets(&judgement);
@@ -91,6 +98,7 @@ struct Side<'a> {
     resolution: &'a Resolution,
     gains: Vec<Gained>,
     losses: Vec<Loss>,
+    later: Vec<LaterLoss>,
 }
 
 impl<'a> Side<'a> {
@@ -100,6 +108,7 @@ impl<'a> Side<'a> {
         Self {
             gains: gains(namespace, person, resolution),
             losses,
+            later: later(namespace, person, resolution),
             namespace,
             person,
             resolution,
@@ -115,6 +124,16 @@ impl<'a> Side<'a> {
     fn takes(&self, id: &LossId) -> bool {
         self.losses.iter().any(|loss| loss.id == *id)
     }
+
+    fn takes_now_or_later(&self, left: &LaterLoss) -> bool {
+        let now = self.losses.iter().any(|loss| {
+            let Lost::Membership(object, _) = &loss.id.what else {
+                return false;
+            };
+            loss.id.target == left.key.target && *object == left.key.object
+        });
+        now || self.later.iter().any(|later| later.key == left.key)
+    }
 }
 
 fn compare_person(old: Option<&Side<'_>>, new: &Side<'_>) -> PersonChange {
@@ -122,18 +141,33 @@ fn compare_person(old: Option<&Side<'_>>, new: &Side<'_>) -> PersonChange {
         let same = |old: &Gained| old.key == gain.key && old.blocked == gain.blocked;
         old.is_some_and(|old| old.gains.iter().any(same))
     };
+    let gains = new.gains.iter().map(|gain| Gained {
+        is_barred_already: was_coming(gain),
+        ..gain.clone()
+    });
+    let was_left = |left: &LaterLoss| old.is_some_and(|old| old.later.contains(left));
     let old_losses = old.iter().flat_map(|old| &old.losses);
     let old_gains = old.iter().flat_map(|old| &old.gains);
     PersonChange {
         employee: new.person.name.clone(),
         display_name: new.person.spec.display_name.clone().unwrap_or_default(),
-        gains: new.gains.iter().filter(|gain| !was_coming(gain)).cloned().collect(),
+        // What bars one may go.
+        gains: gains
+            .filter(|gain| !gain.is_barred_already || !gain.blocked.is_empty())
+            .collect(),
         losses: new
             .losses
             .iter()
             .map(|loss| lost_access(old, new.person, loss))
             .collect(),
+        later: new.later.iter().filter(|left| !was_left(left)).cloned().collect(),
         parameters: parameters(new.namespace, new.person, new.resolution),
+        no_longer_going: old
+            .iter()
+            .flat_map(|old| &old.later)
+            .filter(|left| !new.takes_now_or_later(left))
+            .map(|left| left.access.clone())
+            .collect(),
         kept: old_losses
             .filter(|loss| !loss.change_set.is_empty() && !new.takes(&loss.id))
             .map(access_of)
@@ -167,6 +201,7 @@ fn gains(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec
             key: key.clone(),
             policies: desired.grantors.clone(),
             change_set: String::new(),
+            is_barred_already: false,
             waited_in: person
                 .status
                 .entitlements
@@ -181,6 +216,29 @@ fn gains(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec
                 }
                 None => String::new(),
             },
+        })
+        .collect()
+}
+
+/// What is given no more, and is left until the grace of a policy is over.
+fn later(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec<LaterLoss> {
+    if resolution.frozen.is_some() {
+        return Vec::new();
+    }
+    let records = person.status.entitlements.iter();
+    records
+        .filter(|record| is_unwanted(namespace, person, resolution, record))
+        .filter_map(|record| {
+            let grace = grace(namespace, resolution, record).filter(|grace| grace.until > resolution.at)?;
+            Some(LaterLoss {
+                access: Access {
+                    target: record.target.clone(),
+                    entitlement: record.entitlement.clone(),
+                },
+                key: RemoteKey::of(record),
+                until: grace.until,
+                grace_of: grace.policy,
+            })
         })
         .collect()
 }
@@ -261,6 +319,36 @@ fn parameters(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         }
     }
     changes
+}
+
+/// What is barred by something that goes is given once that is gone.
+fn unbar(after: &Namespace, person: &Person, change: &mut PersonChange, now: Timestamp) {
+    let goes = |record: &EntitlementRecord| {
+        let lost = Lost::Membership(RemoteKey::of(record).object, record.account_id.clone());
+        let mut losses = change.losses.iter();
+        losses.any(|loss| {
+            let is_it = loss.id.what == lost && loss.id.target == record.target;
+            is_it && loss.change_set.is_empty() && loss.blocked.is_empty()
+        })
+    };
+    let mut then = person.clone();
+    then.status.entitlements.retain(|record| !goes(record));
+    if then.status.entitlements.len() == person.status.entitlements.len() {
+        return;
+    }
+    let resolution = resolve(after, &then, now);
+    for free in gains(after, &then, &resolution) {
+        if let Some(gain) = change.gains.iter_mut().find(|gain| gain.key == free.key) {
+            gain.blocked = free.blocked;
+        }
+    }
+    let comes = |access: &Access| {
+        change
+            .gains
+            .iter()
+            .any(|gain| gain.blocked.is_empty() && gain.access == *access)
+    };
+    change.no_longer_coming.retain(|access| !comes(access));
 }
 
 /// What would become of a loss.

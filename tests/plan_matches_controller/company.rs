@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 pub const PEOPLE: usize = 8;
 pub const POLICIES: usize = 4;
+pub const EXCEPTIONS: usize = 2;
 pub const TARGETS: [&str; 3] = ["okta", "slack", "cluster"];
 /// Name of each entitlement, which is its group's too, and its target.
 pub const THINGS: [(&str, &str); 4] = [
@@ -37,6 +38,8 @@ pub struct Facts {
     pub department: usize,
     pub left: bool,
     pub starts_later: bool,
+    /// A termination date, which is over or to come.
+    pub ends: Option<&'static str>,
     pub has_email: bool,
 }
 
@@ -44,6 +47,7 @@ impl Facts {
     pub fn spec(&self, person: usize) -> Value {
         let mut spec = json!({
             "displayName": format!("Person {person}"),
+            "employeeNumber": person.to_string(),
             "employmentStatus": if self.left { "INACTIVE" } else { "ACTIVE" },
             "startDate": if self.starts_later { "2027-01-01" } else { "2025-01-01" },
             "departments": [{"path": [format!("D{}", self.department)]}],
@@ -51,7 +55,31 @@ impl Facts {
         if self.has_email {
             spec["workEmail"] = json!(format!("p{person}@x.io"));
         }
+        if let Some(date) = self.ends {
+            spec["terminationDate"] = json!(date);
+        }
         spec
+    }
+}
+
+/// What somebody decided for one person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exception {
+    pub person: usize,
+    pub thing: usize,
+    pub effect: &'static str,
+    pub is_over: bool,
+}
+
+impl Exception {
+    pub fn spec(&self) -> Value {
+        let expires = if self.is_over {
+            "2026-06-01T00:00:00Z"
+        } else {
+            "2026-09-01T00:00:00Z"
+        };
+        json!({"employee": self.person.to_string(), "effect": self.effect, "reason": "as agreed", "expiresAt": expires,
+            "entitlementRef": {"name": THINGS[self.thing].0}})
     }
 }
 
@@ -59,6 +87,9 @@ impl Facts {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
     pub enforce: bool,
+    pub denies: bool,
+    pub start_before: Option<&'static str>,
+    pub grace: Option<&'static str>,
     /// Everybody, or one department.
     pub department: Option<usize>,
     pub gives: [bool; THINGS.len()],
@@ -75,25 +106,42 @@ impl Rule {
         };
         let given = THINGS.iter().zip(self.gives).filter(|(_, gives)| *gives);
         let entitlements: Vec<Value> = given
-            .map(|((name, _), _)| json!({"name": name, "parameters": {"limit": self.limit.to_string()}}))
+            .map(|((name, _), _)| {
+                if self.denies {
+                    json!({"name": name})
+                } else {
+                    json!({"name": name, "parameters": {"limit": self.limit.to_string()}})
+                }
+            })
             .collect();
         let mode = if self.enforce { "Enforce" } else { "Plan" };
-        json!({"mode": mode, "priority": self.priority, "selector": selector, "entitlements": entitlements})
+        let mut spec =
+            json!({"mode": mode, "priority": self.priority, "selector": selector, "entitlements": entitlements});
+        if self.denies {
+            spec["effect"] = json!("Deny");
+            return spec;
+        }
+        let times = [("startBefore", self.start_before), ("grace", self.grace)];
+        for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
+            spec["lifecycle"][name] = json!(time);
+        }
+        spec
     }
 }
 
-/// What becomes of a policy.
+/// What becomes of a policy or an exception.
 #[derive(Clone, Copy, Debug)]
-pub enum Fate {
+pub enum Fate<T> {
     Same,
     Gone,
-    Is(Rule),
+    Is(T),
 }
 
-/// Everything that is edited at once: policies, and the facts of some.
+/// Everything that is edited at once: policies, exceptions, and the facts of some.
 #[derive(Clone, Debug)]
 pub struct Edit {
-    pub rules: [Fate; POLICIES],
+    pub rules: [Fate<Rule>; POLICIES],
+    pub exceptions: [Fate<Exception>; EXCEPTIONS],
     pub moves: Vec<(usize, Facts)>,
 }
 
@@ -110,6 +158,9 @@ pub struct Settings {
 pub struct Case {
     pub people: [Facts; PEOPLE],
     pub rules: [Option<Rule>; POLICIES],
+    pub exceptions: [Option<Exception>; EXCEPTIONS],
+    /// Which things are of one exclusive group.
+    pub exclusive: [bool; THINGS.len()],
     pub settings: [Settings; TARGETS.len()],
     pub edits: Vec<Edit>,
 }
@@ -120,7 +171,19 @@ fn facts() -> impl Strategy<Value = Facts> {
         department,
         left,
         starts_later,
+        ends: None,
         has_email,
+    })
+}
+
+fn exception() -> impl Strategy<Value = Exception> {
+    let effect = select(vec!["Allow", "Deny", "Freeze"]);
+    let is_over = prop_oneof![4 => Just(false), 1 => Just(true)];
+    (0..PEOPLE, 0..THINGS.len(), effect, is_over).prop_map(|(person, thing, effect, is_over)| Exception {
+        person,
+        thing,
+        effect,
+        is_over,
     })
 }
 
@@ -136,6 +199,9 @@ fn rule() -> impl Strategy<Value = Rule> {
     )
         .prop_map(|(enforce, department, gives, limit, priority, paused)| Rule {
             enforce,
+            denies: false,
+            start_before: None,
+            grace: None,
             department,
             gives,
             limit,
@@ -150,10 +216,12 @@ fn edit() -> impl Strategy<Value = Edit> {
     let moves = vec((0..PEOPLE, facts()), 0..3);
     (rules, moves).prop_map(|(rules, moves)| Edit {
         rules: rules.try_into().unwrap(),
+        exceptions: [Fate::Same; EXCEPTIONS],
         moves,
     })
 }
 
+/// Policies that grant, people who come, move and go.
 pub fn case() -> impl Strategy<Value = Case> {
     let ceiling = option::weighted(0.2, 1..5_u32);
     let setting = (select(vec!["Keep", "Deactivate"]), 0..5_u32, ceiling);
@@ -171,7 +239,59 @@ pub fn case() -> impl Strategy<Value = Case> {
         .prop_map(|(people, rules, settings, edits)| Case {
             people: people.try_into().unwrap(),
             rules: rules.try_into().unwrap(),
+            exceptions: [None; EXCEPTIONS],
+            exclusive: [false; THINGS.len()],
             settings: settings.try_into().unwrap(),
             edits,
         })
+}
+
+/// The same with denials, exceptions, exclusive groups, last days, early starts and grace. Accounts are kept, and there is
+/// no ceiling: what only follows from a change, such as the end of an account whose last use goes later, is judged when
+/// it comes, and the plan looks one step ahead.
+pub fn case_of_everything() -> impl Strategy<Value = Case> {
+    let more = (
+        prop_oneof![5 => Just(false), 1 => Just(true)],
+        option::weighted(0.2, select(vec!["10d", "300d"])),
+        option::weighted(0.3, select(vec!["1d", "30d"])),
+    );
+    let last_day = option::weighted(0.1, select(vec!["2026-06-10", "2026-06-28"]));
+    let fate = prop_oneof![3 => Just(Fate::Same), 1 => Just(Fate::Gone), 3 => exception().prop_map(Fate::Is)];
+    let extras = (
+        vec(more, POLICIES * 3),
+        vec(last_day, PEOPLE + 4),
+        vec(option::weighted(0.4, exception()), EXCEPTIONS),
+        prop_oneof![2 => Just([false; THINGS.len()]), 1 => any::<[bool; THINGS.len()]>()],
+        vec(vec(fate, EXCEPTIONS), 2),
+    );
+    (case(), extras).prop_map(|(mut case, (more, last_days, exceptions, exclusive, fates))| {
+        let edited = case.edits.iter_mut().flat_map(|edit| &mut edit.rules);
+        let edited = edited.map(|fate| match fate {
+            Fate::Is(rule) => Some(rule),
+            Fate::Same | Fate::Gone => None,
+        });
+        let rules = case.rules.iter_mut().map(Option::as_mut).chain(edited);
+        for (rule, (denies, start_before, grace)) in rules.zip(more) {
+            if let Some(rule) = rule {
+                (rule.denies, rule.start_before, rule.grace) = (denies, start_before, grace);
+            }
+        }
+        let moves = case.edits.iter_mut().flat_map(|edit| &mut edit.moves);
+        let facts = case.people.iter_mut().chain(moves.map(|(_, facts)| facts));
+        for (facts, ends) in facts.zip(last_days) {
+            facts.ends = ends;
+        }
+        for (edit, fates) in case.edits.iter_mut().zip(fates) {
+            edit.exceptions = fates.try_into().unwrap();
+        }
+        for settings in &mut case.settings {
+            settings.on_unused = "Keep";
+            settings.grants = None;
+        }
+        Case {
+            exceptions: exceptions.try_into().unwrap(),
+            exclusive,
+            ..case
+        }
+    })
 }

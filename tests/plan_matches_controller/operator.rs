@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rollcall::api::change_set::ChangeSetState;
 use rollcall::api::employee::{AccountState, Cause, EntitlementRecord, GrantState};
 use rollcall::api::entitlement::RemoteObject;
 use rollcall::api::{
-    ChangeSet, ChangeSetSpec, Employee, Entitlement, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem,
+    AccessException, ChangeSet, ChangeSetSpec, Employee, Entitlement, PAUSED_ANNOTATION, ProvisioningPolicy,
+    TargetSystem,
 };
 use rollcall::decide::compare::Access;
 use rollcall::decide::effect::{AccountAction, AccountSight, Intent, Outcome, RemoteKey, Sight, intents};
@@ -17,7 +19,7 @@ use rollcall::decide::survey::{judge_all, survey};
 use rollcall::decide::{Namespace, Person, plan, resolve};
 use serde_json::{Value, json};
 
-use crate::company::{Case, Edit, Facts, Fate, Rule, TARGETS, THINGS, limits, now};
+use crate::company::{Case, Edit, Exception, Facts, Fate, Rule, TARGETS, THINGS, limits, now};
 
 /// What changed on record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +31,10 @@ pub enum Change {
     /// It was held, and is not to be lost any more.
     Kept(String, Access),
     Parameter(String, Access, String, String),
+    /// It is left until then only.
+    Left(String, Access, Timestamp),
+    /// It was left for a time only, and stays.
+    Stays(String, Access),
 }
 
 pub struct Operator {
@@ -73,8 +79,11 @@ impl Operator {
             };
             read::<TargetSystem>(&object("TargetSystem", name, 1, &spec, &Value::Null)).put(&mut operator.namespace);
         }
-        for (name, target) in THINGS {
-            let spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": name}});
+        for ((name, target), is_exclusive) in THINGS.into_iter().zip(case.exclusive) {
+            let mut spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": name}});
+            if is_exclusive {
+                spec["exclusiveGroup"] = json!("duties");
+            }
             let status = json!({"observedGeneration": 1, "remote": {"kind": "Group", "id": name},
                 "holders": 0, "pending": 0, "held": 0});
             read::<Entitlement>(&object("Entitlement", name, 1, &spec, &status)).put(&mut operator.namespace);
@@ -84,6 +93,9 @@ impl Operator {
         }
         for (number, rule) in case.rules.iter().enumerate() {
             operator.put_rule(number, rule.as_ref());
+        }
+        for (number, exception) in case.exceptions.iter().enumerate() {
+            operator.put_exception(number, exception.as_ref());
         }
         operator.judged_by_all();
         operator
@@ -130,12 +142,30 @@ impl Operator {
         policy.put(&mut self.namespace);
     }
 
+    fn put_exception(&mut self, number: usize, exception: Option<&Exception>) {
+        let name = format!("x{number}");
+        AccessException::remove(&mut self.namespace, &name);
+        if let Some(exception) = exception {
+            let version = self.next_version();
+            let spec = exception.spec();
+            read::<AccessException>(&object("AccessException", &name, version, &spec, &Value::Null))
+                .put(&mut self.namespace);
+        }
+    }
+
     pub fn put_in(&mut self, edit: &Edit) {
         for (number, rule) in edit.rules.iter().enumerate() {
             match rule {
                 Fate::Same => {}
                 Fate::Gone => self.put_rule(number, None),
                 Fate::Is(rule) => self.put_rule(number, Some(rule)),
+            }
+        }
+        for (number, exception) in edit.exceptions.iter().enumerate() {
+            match exception {
+                Fate::Same => {}
+                Fate::Gone => self.put_exception(number, None),
+                Fate::Is(exception) => self.put_exception(number, Some(exception)),
             }
         }
         for (number, facts) in &edit.moves {
@@ -302,6 +332,7 @@ struct Standing {
     cause: Option<Cause>,
     parameters: BTreeMap<String, String>,
     gain_held: bool,
+    left_until: Option<Timestamp>,
 }
 
 fn standings(person: &Person) -> BTreeMap<(Access, String), Standing> {
@@ -316,6 +347,11 @@ fn standings(person: &Person) -> BTreeMap<(Access, String), Standing> {
             cause: record.cause,
             parameters: record.desired_parameters.clone(),
             gain_held: record.state == GrantState::Pending,
+            left_until: record
+                .scheduled_at
+                .as_ref()
+                .map(|at| at.0)
+                .filter(|_| record.change_set.is_empty()),
         };
         let access = Access {
             target: record.target.clone(),
@@ -374,6 +410,13 @@ pub fn changes(before: &Namespace, after: &Namespace) -> BTreeSet<Change> {
             }
             if held(&was) && is.had && !held(&is) {
                 changes.insert(Change::Kept(who(), access.clone()));
+            }
+            if is.had && is.left_until != was.left_until {
+                if let Some(until) = is.left_until {
+                    changes.insert(Change::Left(who(), access.clone(), until));
+                } else if is.change_set.is_empty() {
+                    changes.insert(Change::Stays(who(), access.clone()));
+                }
             }
             if is.had && was.had && is.parameters != was.parameters {
                 let text = |standing: &Standing| standing.parameters.get("limit").cloned().unwrap_or_default();

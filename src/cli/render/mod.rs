@@ -47,6 +47,8 @@ struct Summary {
     gains: usize,
     people_losing: usize,
     losses: usize,
+    people_losing_later: usize,
+    losses_later: usize,
     people_with_other_parameters: usize,
     people_held: usize,
     held: usize,
@@ -65,6 +67,8 @@ impl Summary {
             summary.people_gaining += usize::from(coming > 0);
             summary.losses += going;
             summary.people_losing += usize::from(going > 0);
+            summary.losses_later += person.later.len();
+            summary.people_losing_later += usize::from(!person.later.is_empty());
             summary.people_with_other_parameters += usize::from(!person.parameters.is_empty());
             summary.held += held;
             summary.people_held += usize::from(held > 0);
@@ -80,6 +84,10 @@ impl Summary {
         }
         if self.people_losing > 0 {
             parts.push(format!("{} would lose {}", people(self.people_losing), self.losses));
+        }
+        if self.people_losing_later > 0 {
+            let who = people(self.people_losing_later);
+            parts.push(format!("{who} would lose {} later", self.losses_later));
         }
         if self.people_with_other_parameters > 0 {
             let who = people(self.people_with_other_parameters);
@@ -168,6 +176,15 @@ fn losses(person: &PersonChange) -> Vec<Row> {
     person.losses.iter().map(row).collect()
 }
 
+fn later(person: &PersonChange) -> Vec<Row> {
+    let row = |left: &crate::decide::compare::LaterLoss| Row {
+        who: who(person),
+        what: access(&left.access),
+        why: format!("on {}, when the grace of {} is over", left.until, left.grace_of),
+    };
+    person.later.iter().map(row).collect()
+}
+
 fn gains(person: &PersonChange) -> Vec<Row> {
     let row = |gain: &crate::decide::compare::Gained| Row {
         who: who(person),
@@ -210,16 +227,19 @@ fn kept(person: &PersonChange) -> Vec<Row> {
         .kept
         .iter()
         .map(|kept| row(kept, "its loss waits for a decision now, and would not be called for"));
+    let going = person.no_longer_going.iter();
+    let going = going.map(|access| row(access, "is left for a grace now, and would not be lost"));
     let coming = person.no_longer_coming.iter();
-    kept.chain(coming.map(|access| row(access, "is on its way now, and would not come")))
-        .collect()
+    let coming = coming.map(|access| row(access, "is on its way now, and would not come"));
+    kept.chain(going).chain(coming).collect()
 }
 
 /// The sections about people: a title, and what of each person belongs there.
 type Section = (&'static str, fn(&PersonChange) -> Vec<Row>);
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 5] = [
     ("Would lose", losses),
+    ("Would lose later", later),
     ("Would gain", gains),
     ("Would have other parameters", parameters),
     ("Otherwise no longer under way", kept),

@@ -1,5 +1,6 @@
 //! The answer of a comparison.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::api::employee::Cause;
@@ -43,12 +44,18 @@ pub struct PersonChange {
     /// What they would lose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<LostAccess>,
+    /// What they would lose once the grace of a policy is over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<LaterLoss>,
     /// Parameters of what they keep that would be others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<ParameterChange>,
     /// What is held, as the record says, and would no longer be called for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Access>,
+    /// What `before` leaves for a grace only, and `after` would not take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_longer_going: Vec<Access>,
     /// What `before` would yet give, and `after` would not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub no_longer_coming: Vec<Access>,
@@ -75,8 +82,10 @@ impl PersonChange {
     pub fn is_empty(&self) -> bool {
         self.gains.is_empty()
             && self.losses.is_empty()
+            && self.later.is_empty()
             && self.parameters.is_empty()
             && self.kept.is_empty()
+            && self.no_longer_going.is_empty()
             && self.no_longer_coming.is_empty()
     }
 }
@@ -103,6 +112,9 @@ pub struct Gained {
     /// The `ChangeSet` that it waits in by its record; empty where it waits in none.
     #[serde(skip)]
     pub waited_in: String,
+    /// Whether the same stands in its way already.
+    #[serde(skip)]
+    pub is_barred_already: bool,
     /// The policies that would give it.
     pub policies: Vec<String>,
     /// The `ChangeSet` that it would wait in; empty where it would go ahead.
@@ -140,6 +152,22 @@ pub struct LostAccess {
     /// The `ChangeSet` that it waits in by its record; empty where it waits in none.
     #[serde(skip)]
     pub waited_in: String,
+}
+
+/// One thing that a person would lose, and not yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaterLoss {
+    /// What.
+    #[serde(flatten)]
+    pub access: Access,
+    /// The remote object.
+    #[serde(skip)]
+    pub key: RemoteKey,
+    /// When the grace is over. What goes then is judged then, and may be held.
+    pub until: Timestamp,
+    /// The policy whose grace it is.
+    pub grace_of: String,
 }
 
 /// A parameter that would be another.

@@ -30,7 +30,7 @@ impl Told {
                 None => drop(self.matched.insert(policy.clone(), 1)),
             }
         }
-        for (policy, why) in &resolution.undecided_grantors {
+        for (policy, why) in resolution.undecided_grantors.iter().chain(&resolution.unclear_denials) {
             let count = self.unknown.entry(policy.clone()).or_insert_with(|| (why.clone(), 0));
             count.1 += 1;
         }

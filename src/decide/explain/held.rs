@@ -6,8 +6,9 @@ use serde::Serialize;
 use super::find::label;
 use crate::api::ChangeSet;
 use crate::api::change_set::{ChangeSetState, ChangeSetStatus, Decision, TargetShare};
-use crate::api::employee::{AccountState, EntitlementRecord, GrantState};
+use crate::decide::gains::is_about_gain;
 use crate::decide::index::{Entry, Namespace, Person};
+use crate::decide::record::waits;
 
 /// A `ChangeSet`, with every change that it is about.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,7 +60,8 @@ pub struct Held {
     pub person: String,
     /// Name of the `TargetSystem`.
     pub target: String,
-    /// What changes: `-code` is lost, `+code` is given; `-account` is the use of the account.
+    /// What changes: `-code` is lost, `+code` is given; `-account` is the use of the account, and
+    /// `-deletion` the account itself.
     pub change: String,
     /// The state that the record is in.
     pub state: String,
@@ -144,22 +146,23 @@ fn held(person: &Person, name: &str) -> Vec<Held> {
         state,
         waits,
     };
-    let sign = |record: &EntitlementRecord| if record.state == GrantState::Pending { '+' } else { '-' };
     let grants = person.status.entitlements.iter();
     let grants = grants.filter(|record| record.change_set == name).map(|record| {
-        let change = format!("{}{}", sign(record), record.entitlement);
-        let waits = matches!(record.state, GrantState::Pending | GrantState::Held);
+        let sign = if is_about_gain(record) { '+' } else { '-' };
+        let change = format!("{sign}{}", record.entitlement);
+        let waits = waits(&record.change_set, &record.approval);
         held(&record.target, change, format!("{:?}", record.state), waits)
     });
-    let accounts = person.status.accounts.iter();
-    let accounts = accounts.filter(|record| record.change_set == name).map(|record| {
-        let waits = record.state == AccountState::Held;
-        held(
-            &record.target,
-            "-account".to_owned(),
-            format!("{:?}", record.state),
-            waits,
-        )
+    let accounts = person.status.accounts.iter().flat_map(|record| {
+        let said = |what: &str, change_set: &str, approval: &str| {
+            let waits = waits(change_set, approval);
+            let state = format!("{:?}", record.state);
+            (change_set == name).then(|| held(&record.target, what.to_owned(), state, waits))
+        };
+        let use_of_it = said("-account", &record.change_set, &record.approval);
+        let deletion = record.deletion.as_ref();
+        let deletion = deletion.and_then(|deletion| said("-deletion", &deletion.change_set, &deletion.approval));
+        use_of_it.into_iter().chain(deletion)
     });
     grants.chain(accounts).collect()
 }

@@ -9,6 +9,7 @@ use crate::api::conditions::{REACHABLE, SOURCE_TRUSTED};
 use crate::api::employee::{AccountState, Cause, Origin, Phase, SourceState};
 use crate::decide::index::{Entry, Namespace, Person};
 use crate::decide::phase::{PhaseRules, calendar_date};
+use crate::decide::record::waits;
 use crate::decide::resolve::Resolution;
 
 /// Who it is.
@@ -219,6 +220,13 @@ pub(super) fn accounts(namespace: &Namespace, person: &Person) -> Vec<AccountRep
         }
         if !record.change_set.is_empty() {
             notes.push(format!("ChangeSet {}", record.change_set));
+        }
+        let deletion = record.deletion.as_ref();
+        if let Some(deletion) = deletion.filter(|deletion| waits(&deletion.change_set, &deletion.approval)) {
+            let name = &deletion.change_set;
+            notes.push(format!(
+                "its deletion waits in ChangeSet {name}: `rollcall changeset show {name}`"
+            ));
         }
         if !record.last_error.is_empty() {
             notes.push(format!("last error: {}", record.last_error));

@@ -10,6 +10,7 @@ use crate::api::policy::Mode;
 use crate::decide::effect::{RemoteKey, exception_of};
 use crate::decide::guard::Lost;
 use crate::decide::index::Entry;
+use crate::decide::record::waits;
 use crate::decide::resolve::in_force;
 
 impl Desk<'_> {
@@ -153,11 +154,12 @@ impl Desk<'_> {
             ));
         }
         let own_words = record.cause.map(in_words) == Some(record.reason.as_str());
-        if !record.reason.is_empty() && !own_words && record.state != GrantState::Held {
-            because.push(record.reason.clone());
-        }
-        if record.state == GrantState::Pending && !record.change_set.is_empty() {
+        // What is still on its way waits as well, and is held once it is there.
+        let waits = waits(&record.change_set, &record.approval);
+        if waits && record.state != GrantState::Held {
             self.held(record, because);
+        } else if !record.reason.is_empty() && !own_words && record.state != GrantState::Held {
+            because.push(record.reason.clone());
         }
         if record.state == GrantState::Unknown {
             because.push("whether the target did it is not known, and nothing more is sent until it is".to_owned());
