@@ -7,6 +7,7 @@
 pub mod checks;
 pub mod control_plane;
 pub mod merge;
+pub mod mutants;
 pub mod operator;
 pub mod process;
 pub mod proxy;
