@@ -19,7 +19,7 @@ pub fn gains(namespace: &Namespace, person: &Person, resolution: &Resolution) ->
     };
     let mut gains = Vec::new();
     for (key, desired) in &resolution.desired {
-        if !has_ceiling(&key.target) {
+        if !has_ceiling(&key.target) || resolution.blocked.contains_key(key) {
             continue;
         }
         let mut records = person

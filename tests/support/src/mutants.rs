@@ -69,13 +69,13 @@ pub fn run(wanted: &str, jobs: usize) -> Result<usize> {
         }
         while let Some(mutant) = mutants.get(taken.fetch_add(1, Ordering::Relaxed)) {
             let began = Instant::now();
-            let caught = match workshop.verdict_on(mutant)? {
-                Some(test) => format!("caught by {test}"),
-                None => {
+            let caught = workshop.verdict_on(mutant)?.map_or_else(
+                || {
                     missed.fetch_add(1, Ordering::Relaxed);
                     "NOT CAUGHT".to_owned()
-                }
-            };
+                },
+                |test| format!("caught by {test}"),
+            );
             println!("{:>4} s  {}: {caught}", began.elapsed().as_secs(), mutant.bug);
         }
         Ok(())
