@@ -248,6 +248,19 @@ fn budgets() {
     }
 }
 
+/// I6: a budget counts people, however much each of them loses.
+#[test]
+fn who_loses_many_things_is_one_person() {
+    for (people, expected) in [(10, (30, 0)), (11, (0, 33))] {
+        let mut town = Town::new(&[("okta", json!({}))]);
+        for label in ["g", "another", "account"] {
+            town.loses(0..people, "okta", label, Cause::AttributeChange);
+        }
+        let judgement = town.judge();
+        assert_eq!((released(&judgement), held(&judgement)), expected, "{people} people");
+    }
+}
+
 /// I6: each cause has a budget of its own, and so has each target.
 #[test]
 fn one_cause_does_not_spend_anothers_budget() {

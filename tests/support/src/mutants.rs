@@ -156,6 +156,8 @@ impl Workshop {
                 .current_dir(&self.copy)
                 .env("CARGO_TARGET_DIR", &self.target)
                 .env("CARGO_TERM_COLOR", "never")
+                // Which case fails is not asked here, let alone the least of them. In milliseconds.
+                .env("PROPTEST_MAX_SHRINK_TIME", "1000")
                 .stdin(Stdio::null());
             let output = command.output().context(|| "run cargo test".to_owned())?;
             if output.status.success() {

@@ -684,6 +684,29 @@ fn what_was_given_back_still_counts_against_the_budget() {
     story.assert_stable();
 }
 
+/// I6: what was let go counts until the window of its target, or that of the namespace, is over, and no longer.
+#[test]
+fn what_was_let_go_counts_for_a_window_and_no_longer() {
+    let mut story = Story::new();
+    story.guard = json!({"window": "2h"});
+    story.target("okta");
+    let mut story = story.settle();
+    story.drop_policy("basics");
+    story.step();
+    story.all_done();
+    for (now, expected) in [
+        ("2026-06-15T13:59:59Z", [1, 1]),
+        ("2026-06-15T14:00:00Z", [0, 1]),
+        ("2026-06-16T11:59:59Z", [0, 1]),
+        ("2026-06-16T12:00:00Z", [0, 0]),
+    ] {
+        let survey = survey(&story.namespace, at(now));
+        let counted = [&survey.targets["okta"].docket.spent, &survey.spent];
+        let people = counted.map(|spent| spent.people(Cause::PolicyChange).count());
+        assert_eq!(people, expected, "at the target and in the namespace, {now}");
+    }
+}
+
 /// I6: a verdict of a moment ago, when the same was lost for another reason, is no verdict on the loss of now. What an
 /// edit called for stays that when the edit is enforced, since it was counted as that.
 #[test]
