@@ -45,6 +45,36 @@ fn a_leaver_loses_everything_without_a_verdict() {
     story.assert_stable();
 }
 
+/// I6: an exit is none of the guard's business: it is not put before it, and a verdict of a moment ago, when the same was
+/// lost for another reason, does not hold it.
+#[test]
+fn no_verdict_holds_an_exit() {
+    let mut story = Story::settled();
+    story.terminate();
+    let resolution = resolve(&story.namespace, story.ada(), story.now);
+    assert_eq!(losses(&story.namespace, story.ada(), &resolution).len(), 2);
+    let survey = survey(&story.namespace, story.now);
+    assert_eq!(survey.targets["okta"].docket.losses, []);
+    for cause in [Cause::Termination, Cause::AttributeChange] {
+        let held = |_: &LossId| Verdict::Held {
+            cause,
+            change_set: "cs".to_owned(),
+            reason: "waits for a person".to_owned(),
+        };
+        let (ada, sight) = (story.ada(), &story.sight);
+        let status = next(&story.namespace, ada, &resolution, sight, &held, story.now).status;
+        let (grant, account) = (&status.entitlements[0], &status.accounts[0]);
+        assert_eq!(
+            (grant.state, grant.release),
+            (GrantState::Revoking, Some(Release::Evidence))
+        );
+        assert_eq!(
+            (account.state, account.release),
+            (AccountState::Deactivating, Some(Release::Evidence))
+        );
+    }
+}
+
 /// I2: what is only on its way in is on its way out at once; whatever the target made of it is ended too.
 #[test]
 fn terminated_while_the_account_is_being_made() {
