@@ -2,6 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::*;
+use crate::api::ChangeSet;
 use crate::api::change_set::Decision;
 use crate::api::target::{Budget, Guard};
 
@@ -248,6 +249,19 @@ fn budgets() {
     }
 }
 
+/// I6: a budget counts people, however much each of them loses.
+#[test]
+fn who_loses_many_things_is_one_person() {
+    for (people, expected) in [(10, (30, 0)), (11, (0, 33))] {
+        let mut town = Town::new(&[("okta", json!({}))]);
+        for label in ["g", "another", "account"] {
+            town.loses(0..people, "okta", label, Cause::AttributeChange);
+        }
+        let judgement = town.judge();
+        assert_eq!((released(&judgement), held(&judgement)), expected, "{people} people");
+    }
+}
+
 /// I6: each cause has a budget of its own, and so has each target.
 #[test]
 fn one_cause_does_not_spend_anothers_budget() {
@@ -425,6 +439,28 @@ fn a_member_that_is_lost_for_another_reason_is_judged_anew() {
             ..
         }
     ));
+}
+
+/// I6: what a person decided is about the digest that they named, and about no other; the CRD's rule is not the only wall.
+#[test]
+fn a_decision_on_another_digest_is_none() {
+    let known = |named: serde_json::Value, shown: serde_json::Value| {
+        let mut set = json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "ChangeSet", "metadata": {"name": "cs-a"},
+            "spec": {"decision": "Approve", "reason": "as agreed"}});
+        if !named.is_null() {
+            set["spec"]["digest"] = named;
+        }
+        if !shown.is_null() {
+            set["status"] = json!({"state": "Open", "cause": "PolicyChange", "why": "many", "digest": shown});
+        }
+        let set: ChangeSet = serde_json::from_value(set).expect("a ChangeSet");
+        Known::from(&set).decision
+    };
+    assert_eq!(known(json!("aaaa"), json!("aaaa")), Some(Decision::Approve));
+    assert_eq!(known(json!("bbbb"), json!("aaaa")), None, "another");
+    assert_eq!(known(json!(null), json!("aaaa")), None, "none named");
+    assert_eq!(known(json!("aaaa"), json!(null)), None, "nothing shown yet");
+    assert_eq!(known(json!(""), json!("")), None);
 }
 
 /// I6: rejected changes stay for as long as they are called for, and use no budget.

@@ -45,6 +45,36 @@ fn a_leaver_loses_everything_without_a_verdict() {
     story.assert_stable();
 }
 
+/// I6: an exit is none of the guard's business: it is not put before it, and a verdict of a moment ago, when the same was
+/// lost for another reason, does not hold it.
+#[test]
+fn no_verdict_holds_an_exit() {
+    let mut story = Story::settled();
+    story.terminate();
+    let resolution = resolve(&story.namespace, story.ada(), story.now);
+    assert_eq!(losses(&story.namespace, story.ada(), &resolution).len(), 2);
+    let survey = survey(&story.namespace, story.now);
+    assert_eq!(survey.targets["okta"].docket.losses, []);
+    for cause in [Cause::Termination, Cause::AttributeChange] {
+        let held = |_: &LossId| Verdict::Held {
+            cause,
+            change_set: "cs".to_owned(),
+            reason: "waits for a person".to_owned(),
+        };
+        let (ada, sight) = (story.ada(), &story.sight);
+        let status = next(&story.namespace, ada, &resolution, sight, &held, story.now).status;
+        let (grant, account) = (&status.entitlements[0], &status.accounts[0]);
+        assert_eq!(
+            (grant.state, grant.release),
+            (GrantState::Revoking, Some(Release::Evidence))
+        );
+        assert_eq!(
+            (account.state, account.release),
+            (AccountState::Deactivating, Some(Release::Evidence))
+        );
+    }
+}
+
 /// I2: what is only on its way in is on its way out at once; whatever the target made of it is ended too.
 #[test]
 fn terminated_while_the_account_is_being_made() {
@@ -682,6 +712,29 @@ fn what_was_given_back_still_counts_against_the_budget() {
     assert_eq!(docket.spent.people(Cause::PolicyChange).collect::<Vec<_>>(), ["e-ada"]);
     assert_eq!(docket.spent.people(Cause::AttributeChange).count(), 0);
     story.assert_stable();
+}
+
+/// I6: what was let go counts until the window of its target, or that of the namespace, is over, and no longer.
+#[test]
+fn what_was_let_go_counts_for_a_window_and_no_longer() {
+    let mut story = Story::new();
+    story.guard = json!({"window": "2h"});
+    story.target("okta");
+    let mut story = story.settle();
+    story.drop_policy("basics");
+    story.step();
+    story.all_done();
+    for (now, expected) in [
+        ("2026-06-15T13:59:59Z", [1, 1]),
+        ("2026-06-15T14:00:00Z", [0, 1]),
+        ("2026-06-16T11:59:59Z", [0, 1]),
+        ("2026-06-16T12:00:00Z", [0, 0]),
+    ] {
+        let survey = survey(&story.namespace, at(now));
+        let counted = [&survey.targets["okta"].docket.spent, &survey.spent];
+        let people = counted.map(|spent| spent.people(Cause::PolicyChange).count());
+        assert_eq!(people, expected, "at the target and in the namespace, {now}");
+    }
 }
 
 /// I6: a verdict of a moment ago, when the same was lost for another reason, is no verdict on the loss of now. What an

@@ -3,29 +3,26 @@
 //!
 //! ```sh
 //! cargo run -p rollcall-support --bin mutants              # all of them
-//! cargo run -p rollcall-support --bin mutants -- grace     # those whose description has this in it
+//! cargo run -p rollcall-support --bin mutants -- grace     # those whose description has this (or one of these) in it
 //! cargo run -p rollcall-support --bin mutants -- --jobs 2  # two at a time
 //! ```
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (wanted, jobs) = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => ("", Ok(1)),
-        ["--jobs", jobs] => ("", jobs.parse()),
-        ["--jobs", jobs, wanted] => (wanted, jobs.parse()),
-        [wanted] if !wanted.starts_with('-') => (wanted, Ok(1)),
-        _ => {
-            eprintln!("usage: mutants [--jobs N] [PART OF A DESCRIPTION]");
-            return ExitCode::FAILURE;
+    let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut jobs = 1;
+    if wanted.first().is_some_and(|first| first == "--jobs") {
+        match wanted.get(1).map(|number| number.parse()) {
+            Some(Ok(number)) => jobs = number,
+            _ => return usage(),
         }
-    };
-    let Ok(jobs) = jobs else {
-        eprintln!("mutants: --jobs takes a number");
-        return ExitCode::FAILURE;
-    };
-    match rollcall_support::mutants::run(wanted, jobs) {
+        wanted.drain(..2);
+    }
+    if wanted.iter().any(|part| part.starts_with('-')) {
+        return usage();
+    }
+    match rollcall_support::mutants::run(&wanted, jobs) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(missed) => {
             eprintln!("{missed} not caught");
@@ -36,4 +33,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: mutants [--jobs N] [PART OF A DESCRIPTION...]");
+    ExitCode::FAILURE
 }
