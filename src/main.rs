@@ -78,8 +78,7 @@ fn parse(name: &str) -> Cli {
 
 /// Runs a command that reads and prints.
 fn show(command: impl Future<Output = Result<(), Box<dyn std::error::Error>>>) -> Result<(), String> {
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| format!("cannot start threads: {error}"))?;
-    runtime.block_on(command).map_err(|error| sentence(error.as_ref()))
+    runtime()?.block_on(command).map_err(|error| sentence(error.as_ref()))
 }
 
 fn print_crds(dir: Option<&Path>) -> Result<(), String> {

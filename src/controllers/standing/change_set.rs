@@ -10,7 +10,7 @@ use kube::api::{Api, DeleteParams, Preconditions};
 use kube::core::metadata::PartialObjectMeta;
 use kube::runtime::controller::Action;
 
-use super::{broken, write};
+use super::{broken, look_up, write};
 use crate::api::ChangeSet;
 use crate::api::change_set::{ChangeSetState, ChangeSetStatus, Decision};
 use crate::api::conditions::{self, Fact};
@@ -18,7 +18,6 @@ use crate::controllers::context::Context;
 use crate::controllers::recorder::{RecordError, api_error, may_act};
 use crate::controllers::report::{self, set_all};
 use crate::decide::guard::Known;
-use crate::decide::index::Entry;
 
 /// How long a set is kept for readers once nothing of it waits any more.
 const KEEP_DONE: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -29,16 +28,14 @@ pub async fn change_set(
     context: Arc<Context>,
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
-    let known = {
-        let index = context.index.read();
-        let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
-            return Ok(Action::await_change());
-        };
-        match content.change_sets.get(&name) {
-            Some(Entry::Readable(found)) => Ok(found.clone()),
-            Some(Entry::Broken { error, .. }) => Err(error.clone()),
-            None => return Ok(Action::await_change()),
-        }
+    let known = look_up(
+        &context,
+        &namespace,
+        |content| content.change_sets.get(&name),
+        |_, found| found.clone(),
+    );
+    let Some(known) = known else {
+        return Ok(Action::await_change());
     };
     let found = match known {
         Ok(found) => found,

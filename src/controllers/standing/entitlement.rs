@@ -7,7 +7,7 @@ use kube::core::metadata::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
-use super::{broken, write};
+use super::{broken, look_up, write};
 use crate::api::Entitlement;
 use crate::api::conditions::{self, Fact};
 use crate::api::employee::Counts;
@@ -28,22 +28,18 @@ pub async fn entitlement(
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
     let tally = context.releaser.entitlement(&namespace, &name).unwrap_or_default();
-    let known = {
-        let index = context.index.read();
-        let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
-            return Ok(Action::await_change());
-        };
-        match content.entitlements.get(&name) {
-            Some(Entry::Readable(entitlement)) => {
-                let target = content
-                    .targets
-                    .get(&entitlement.spec.target_ref.name)
-                    .and_then(Entry::readable);
-                Ok((entitlement.clone(), target.is_some(), elder(content, entitlement)))
-            }
-            Some(Entry::Broken { error, .. }) => Err(error.clone()),
-            None => return Ok(Action::await_change()),
-        }
+    let known = look_up(
+        &context,
+        &namespace,
+        |content| content.entitlements.get(&name),
+        |content, entitlement| {
+            let target = content.targets.get(&entitlement.spec.target_ref.name);
+            let target = target.and_then(Entry::readable);
+            (entitlement.clone(), target.is_some(), elder(content, entitlement))
+        },
+    );
+    let Some(known) = known else {
+        return Ok(Action::await_change());
     };
     let (entitlement, target_there, elder) = match known {
         Ok(known) => known,

@@ -8,7 +8,7 @@ use kube::Resource;
 use kube::core::metadata::PartialObjectMeta;
 use kube::runtime::controller::Action;
 
-use super::{broken, write};
+use super::{broken, look_up, write};
 use crate::api::AccessException;
 use crate::api::access_exception::AccessExceptionStatus;
 use crate::api::conditions::{self, Fact, clip};
@@ -16,7 +16,6 @@ use crate::controllers::context::Context;
 use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
 use crate::decide::Namespace;
-use crate::decide::index::Entry;
 use crate::decide::resolve::{in_force, then};
 
 /// The longest that a timer runs; waking early changes nothing.
@@ -29,16 +28,14 @@ pub async fn exception(
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
     let now = Timestamp::now();
-    let known = {
-        let index = context.index.read();
-        let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
-            return Ok(Action::await_change());
-        };
-        match content.exceptions.get(&name) {
-            Some(Entry::Readable(found)) => Ok((found.clone(), standing(content, found, now))),
-            Some(Entry::Broken { error, .. }) => Err(error.clone()),
-            None => return Ok(Action::await_change()),
-        }
+    let known = look_up(
+        &context,
+        &namespace,
+        |content| content.exceptions.get(&name),
+        |content, found| (found.clone(), standing(content, found, now)),
+    );
+    let Some(known) = known else {
+        return Ok(Action::await_change());
     };
     let (found, (mut status, facts)) = match known {
         Ok(known) => known,

@@ -23,6 +23,24 @@ use super::feed::{Fed, overlay};
 use super::recorder::{RecordError, patch_status};
 use super::report::{announce, key};
 use crate::api::conditions::{self, Fact};
+use crate::decide::Namespace;
+use crate::decide::index::Entry;
+
+/// What is to be known of an object, all from one look at the index; or why it cannot be read. `None` where it is not
+/// there, or nothing may be decided yet.
+fn look_up<K, T>(
+    context: &Context,
+    namespace: &str,
+    find: impl FnOnce(&Namespace) -> Option<&Entry<K>>,
+    read: impl FnOnce(&Namespace, &Arc<K>) -> T,
+) -> Option<Result<T, String>> {
+    let index = context.index.read();
+    let content = index.namespace(namespace).filter(|_| index.is_synced())?;
+    Some(match find(content)? {
+        Entry::Readable(object) => Ok(read(content, object)),
+        Entry::Broken { error, .. } => Err(error.clone()),
+    })
+}
 
 /// Writes a status that differs, and publishes the news.
 async fn write<K, S>(

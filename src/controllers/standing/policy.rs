@@ -7,7 +7,7 @@ use kube::Resource;
 use kube::core::metadata::PartialObjectMeta;
 use kube::runtime::controller::Action;
 
-use super::{broken, write};
+use super::{broken, look_up, write};
 use crate::api::ProvisioningPolicy;
 use crate::api::conditions::{self, Fact};
 use crate::api::policy::ProvisioningPolicyStatus;
@@ -25,20 +25,20 @@ pub async fn policy(
     let (namespace, name) = report::key(object.meta());
     let tally = context.releaser.policy(&namespace, &name).unwrap_or_default();
     let enforced = context.releaser.judgement(&namespace).enforced;
-    let found = {
-        let index = context.index.read();
-        let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
-            return Ok(Action::await_change());
-        };
-        match content.policies.get(&name) {
-            Some(Entry::Readable(policy)) => Ok((
+    let found = look_up(
+        &context,
+        &namespace,
+        |content| content.policies.get(&name),
+        |content, policy| {
+            (
                 policy.clone(),
                 missing_entitlements(content, policy),
                 content.selector(policy),
-            )),
-            Some(Entry::Broken { error, .. }) => Err(error.clone()),
-            None => return Ok(Action::await_change()),
-        }
+            )
+        },
+    );
+    let Some(found) = found else {
+        return Ok(Action::await_change());
     };
     let (policy, missing, selector) = match found {
         Ok(found) => found,

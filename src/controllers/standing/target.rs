@@ -8,14 +8,13 @@ use kube::core::metadata::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
-use super::{broken, write};
+use super::{broken, look_up, write};
 use crate::api::conditions::{self, Fact};
 use crate::api::target::TargetSystemStatus;
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::controllers::context::Context;
 use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
-use crate::decide::index::Entry;
 
 /// Reconciles the status of one target, and sees that its writer is at work.
 pub async fn target(
@@ -23,16 +22,14 @@ pub async fn target(
     context: Arc<Context>,
 ) -> Result<Action, RecordError> {
     let (namespace, name) = report::key(object.meta());
-    let known = {
-        let index = context.index.read();
-        let Some(content) = index.namespace(&namespace).filter(|_| index.is_synced()) else {
-            return Ok(Action::await_change());
-        };
-        match content.targets.get(&name) {
-            Some(Entry::Readable(target)) => Ok(target.clone()),
-            Some(Entry::Broken { error, .. }) => Err(error.clone()),
-            None => return Ok(Action::await_change()),
-        }
+    let known = look_up(
+        &context,
+        &namespace,
+        |content| content.targets.get(&name),
+        |_, target| target.clone(),
+    );
+    let Some(known) = known else {
+        return Ok(Action::await_change());
     };
     let target = match known {
         Ok(target) => target,
