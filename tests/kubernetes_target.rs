@@ -11,7 +11,7 @@ use rollcall::api::entitlement::{
     ClusterRoleBindingIdentity, EntitlementSpec, RemoteObject, RoleBindingIdentity, RoleKind, RoleRef,
 };
 use rollcall::targets::kubernetes::{KubernetesOptions, KubernetesTarget};
-use rollcall::targets::{AccountFacts, Found, Holders, Target, TargetError};
+use rollcall::targets::{AccountFacts, Found, Holders, Target, TargetError, orders};
 use rollcall_support::control_plane::{ControlPlane, Namespace};
 use rollcall_support::proxy::{Proxy, Script, request};
 use serde_json::{Value, json};
@@ -124,9 +124,6 @@ async fn config(plane: &ControlPlane) -> Config {
 fn binding_of(role: &str) -> EntitlementSpec {
     EntitlementSpec {
         target_ref: NameRef::new("cluster"),
-        description: String::new(),
-        exclusive_group: None,
-        scim_group: None,
         role_binding: Some(RoleBindingIdentity {
             namespace: None,
             role_ref: RoleRef {
@@ -135,7 +132,7 @@ fn binding_of(role: &str) -> EntitlementSpec {
             },
             binding_name: None,
         }),
-        cluster_role_binding: None,
+        ..EntitlementSpec::default()
     }
 }
 
@@ -166,13 +163,13 @@ async fn access_is_given_and_taken() {
     assert!(!tenant.can_list_pods("ada@x.io").await);
 
     target
-        .change_holders(&object, &names(&["ada@x.io", "bob@x.io"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["ada@x.io", "bob@x.io"]), &names(&[])), None)
         .await
         .unwrap();
     assert!(tenant.can_list_pods("ada@x.io").await);
     assert!(!tenant.can_list_pods("Ada@x.io").await);
     let seen = target.holders(&object).await.unwrap().unwrap();
-    assert_eq!(seen.ids, names(&["ada@x.io", "bob@x.io"]));
+    assert_eq!(seen.accounts(), names(&["ada@x.io", "bob@x.io"]));
     assert!(seen.version.is_some());
     let written = tenant.get("rolebinding/rollcall-view").await;
     assert_eq!(
@@ -183,14 +180,22 @@ async fn access_is_given_and_taken() {
 
     // In and out at once; and what is so already is not written.
     target
-        .change_holders(&object, &names(&["eve@x.io"]), &names(&["ada@x.io"]), Some(&seen))
+        .change_holders(
+            &object,
+            &orders(&names(&["eve@x.io"]), &names(&["ada@x.io"])),
+            Some(&seen),
+        )
         .await
         .unwrap();
     assert!(!tenant.can_list_pods("ada@x.io").await);
     assert!(tenant.can_list_pods("eve@x.io").await);
     let seen = target.holders(&object).await.unwrap().unwrap();
     target
-        .change_holders(&object, &names(&["eve@x.io"]), &names(&["ada@x.io"]), Some(&seen))
+        .change_holders(
+            &object,
+            &orders(&names(&["eve@x.io"]), &names(&["ada@x.io"])),
+            Some(&seen),
+        )
         .await
         .unwrap();
     assert_eq!(target.holders(&object).await.unwrap().unwrap(), seen);
@@ -198,7 +203,7 @@ async fn access_is_given_and_taken() {
     // A revoke needs the record and the target alone: a target that has never seen the Entitlement.
     let later = tenant.target().await;
     later
-        .change_holders(&object, &names(&[]), &names(&["bob@x.io", "eve@x.io"]), None)
+        .change_holders(&object, &orders(&names(&[]), &names(&["bob@x.io", "eve@x.io"])), None)
         .await
         .unwrap();
     assert!(!tenant.can_list_pods("eve@x.io").await);
@@ -217,11 +222,11 @@ async fn access_is_given_and_taken() {
         .await
         .unwrap();
     later
-        .change_holders(&object, &names(&[]), &names(&["eve@x.io"]), None)
+        .change_holders(&object, &orders(&names(&[]), &names(&["eve@x.io"])), None)
         .await
         .unwrap();
     let error = later
-        .change_holders(&object, &names(&["eve@x.io"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["eve@x.io"]), &names(&[])), None)
         .await
         .unwrap_err();
     assert!(matches!(error, TargetError::Gone(_)), "{error}");
@@ -234,7 +239,7 @@ async fn nobody_gets_more_than_the_service_account_may_bind() {
     // It may not read roles, so the role is taken to be there, and the API server judges.
     let object = one(target.find_object(&binding_of("admin")).await.unwrap());
     let error = target
-        .change_holders(&object, &names(&["ada@x.io"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["ada@x.io"]), &names(&[])), None)
         .await
         .unwrap_err();
     assert_eq!(
@@ -270,7 +275,7 @@ async fn nobody_gets_more_than_the_service_account_may_bind() {
     // change of a binding's subjects alike.
     let view = one(target.find_object(&binding_of("view")).await.unwrap());
     target
-        .change_holders(&view, &names(&["ada@x.io"]), &names(&[]), None)
+        .change_holders(&view, &orders(&names(&["ada@x.io"]), &names(&[])), None)
         .await
         .unwrap();
     let rules = json!([{"op": "remove", "path": "/rules/1"}]).to_string();
@@ -292,12 +297,12 @@ async fn nobody_gets_more_than_the_service_account_may_bind() {
     for _ in 0..50 {
         // Its rights are cached for a moment.
         match target
-            .change_holders(&view, &names(&["eve@x.io"]), &names(&[]), None)
+            .change_holders(&view, &orders(&names(&["eve@x.io"]), &names(&[])), None)
             .await
         {
-            Ok(()) => {
+            Ok(_) => {
                 target
-                    .change_holders(&view, &names(&[]), &names(&["eve@x.io"]), None)
+                    .change_holders(&view, &orders(&names(&[]), &names(&["eve@x.io"])), None)
                     .await
                     .unwrap();
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -310,7 +315,7 @@ async fn nobody_gets_more_than_the_service_account_may_bind() {
     }
     assert!(matches!(error, Some(TargetError::Refused(_))), "{error:?}");
     let error = target
-        .change_holders(&view, &names(&[]), &names(&["ada@x.io"]), None)
+        .change_holders(&view, &orders(&names(&[]), &names(&["ada@x.io"])), None)
         .await
         .unwrap_err();
     assert!(
@@ -356,12 +361,12 @@ subjects: [{{kind: ServiceAccount, name: binder, namespace: {0}}}]
     assert_eq!(object.kind, "ClusterRoleBinding");
     assert_eq!(object.id, format!("{name}-view"));
     target
-        .change_holders(&object, &names(&["zoe@x.io"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["zoe@x.io"]), &names(&[])), None)
         .await
         .unwrap();
     assert!(tenant.can_list_pods("zoe@x.io").await);
     target
-        .change_holders(&object, &names(&[]), &names(&["zoe@x.io"]), None)
+        .change_holders(&object, &orders(&names(&[]), &names(&["zoe@x.io"])), None)
         .await
         .unwrap();
     assert!(!tenant.can_list_pods("zoe@x.io").await);
@@ -403,22 +408,22 @@ subjects: [{{kind: ServiceAccount, name: binder, namespace: {0}}}]
         .await
         .unwrap());
     target
-        .change_holders(&object, &names(&["ada@x.io"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["ada@x.io"]), &names(&[])), None)
         .await
         .unwrap();
     assert_eq!(
-        target.holders(&object).await.unwrap().unwrap().ids,
+        target.holders(&object).await.unwrap().unwrap().accounts(),
         names(&["ada@x.io"])
     );
     other.delete().await.unwrap();
     assert_eq!(target.holders(&object).await.unwrap(), None);
     let error = target
-        .change_holders(&object, &names(&["ada@x.io"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["ada@x.io"]), &names(&[])), None)
         .await
         .unwrap_err();
     assert!(matches!(error, TargetError::Gone(_)), "{error}");
     target
-        .change_holders(&object, &names(&[]), &names(&["ada@x.io"]), None)
+        .change_holders(&object, &orders(&names(&[]), &names(&["ada@x.io"])), None)
         .await
         .unwrap();
 }
@@ -444,15 +449,15 @@ subjects:
     let target = tenant.target().await;
     let object = one(target.find_object(&binding_of("view")).await.unwrap());
     assert_eq!(
-        target.holders(&object).await.unwrap().unwrap().ids,
+        target.holders(&object).await.unwrap().unwrap().accounts(),
         names(&["root@x.io"])
     );
     target
-        .change_holders(&object, &names(&["ada@x.io"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["ada@x.io"]), &names(&[])), None)
         .await
         .unwrap();
     target
-        .change_holders(&object, &names(&[]), &names(&["ada@x.io"]), None)
+        .change_holders(&object, &orders(&names(&[]), &names(&["ada@x.io"])), None)
         .await
         .unwrap();
     let binding = tenant.get("rolebinding/rollcall-view").await;
@@ -493,7 +498,7 @@ async fn a_binding_to_another_role_is_left_alone() {
         "{found:?}"
     );
     let error = target
-        .change_holders(&object, &names(&["ada@x.io"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["ada@x.io"]), &names(&[])), None)
         .await
         .unwrap_err();
     assert!(matches!(error, TargetError::Refused(_)), "{error}");
@@ -512,7 +517,7 @@ async fn writers_at_once_lose_nothing() {
             for name in [format!("a{number}@x.io"), format!("b{number}@x.io")] {
                 // The first of all creates the binding, so this is where all of them meet.
                 while let Err(error) = target
-                    .change_holders(&object, &names(&[&name]), &names(&[]), None)
+                    .change_holders(&object, &orders(&names(&[&name]), &names(&[])), None)
                     .await
                 {
                     assert!(matches!(error, TargetError::Conflict(_)), "{error}");
@@ -526,7 +531,7 @@ async fn writers_at_once_lose_nothing() {
     assert!(conflicts > 0, "they never met");
     let target = tenant.target().await;
     let holders = target.holders(&tenant.binding("rollcall-view")).await.unwrap().unwrap();
-    assert_eq!(holders.ids.len(), 12, "{:?}", holders.ids);
+    assert_eq!(holders.ids.len(), 12, "{:?}", holders.accounts());
 }
 
 #[tokio::test]
@@ -613,17 +618,17 @@ async fn requests_and_faults_on_the_way() {
     let object = one(target.find_object(&binding_of("view")).await.unwrap());
     spent(3);
     target
-        .change_holders(&object, &names(&["a", "b", "c"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["a", "b", "c"]), &names(&[])), None)
         .await
         .unwrap();
     spent(2);
     target
-        .change_holders(&object, &names(&["d"]), &names(&["a", "b"]), None)
+        .change_holders(&object, &orders(&names(&["d"]), &names(&["a", "b"])), None)
         .await
         .unwrap();
     spent(2);
     target
-        .change_holders(&object, &names(&["d"]), &names(&["a", "b"]), None)
+        .change_holders(&object, &orders(&names(&["d"]), &names(&["a", "b"])), None)
         .await
         .unwrap();
     spent(1);
@@ -632,11 +637,11 @@ async fn requests_and_faults_on_the_way() {
 
     proxy.lose_answer(request("PATCH", "*/rolebindings/*"), 1);
     let error = target
-        .change_holders(&object, &names(&["e"]), &names(&[]), None)
+        .change_holders(&object, &orders(&names(&["e"]), &names(&[])), None)
         .await
         .unwrap_err();
     assert!(matches!(error, TargetError::Ambiguous(_)), "{error}");
-    assert!(target.holders(&object).await.unwrap().unwrap().ids.contains("e"));
+    assert!(target.holders(&object).await.unwrap().unwrap().ids.contains_key("e"));
     let busy = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 429, "reason": "TooManyRequests",
         "message": "", "details": {"retryAfterSeconds": 4}});
     proxy.respond_with(request("GET", "*/rolebindings/*"), 429, &[], busy.to_string(), 1);

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use rollcall::api::NameRef;
 use rollcall::api::entitlement::{EntitlementSpec, RemoteObject, ScimGroup};
 use rollcall::targets::scim::{ScimOptions, ScimTarget};
-use rollcall::targets::{AccountFacts, Found, Target, TargetError};
+use rollcall::targets::{AccountFacts, Found, Target, TargetError, orders};
 use rollcall_support::proxy::{Proxy, Script, request};
 use rollcall_support::scim_server::{ScimOptions as ServerOptions, ScimServer, service_provider_config};
 use serde_json::json;
@@ -86,6 +86,7 @@ fn person(name: &str) -> AccountFacts {
         given_name: Some(name.to_owned()),
         family_name: Some("O'Person".to_owned()),
         job_title: Some("Engineer".to_owned()),
+        ..AccountFacts::default()
     }
 }
 
@@ -93,6 +94,7 @@ fn group_called(name: &str) -> EntitlementSpec {
     entitlement(ScimGroup {
         display_name: Some(name.to_owned()),
         id: None,
+        create: false,
     })
 }
 
@@ -100,17 +102,15 @@ fn group_with(id: &str) -> EntitlementSpec {
     entitlement(ScimGroup {
         display_name: None,
         id: Some(id.to_owned()),
+        create: false,
     })
 }
 
 fn entitlement(group: ScimGroup) -> EntitlementSpec {
     EntitlementSpec {
-        exclusive_group: None,
         target_ref: NameRef::new("scim"),
-        description: String::new(),
         scim_group: Some(group),
-        role_binding: None,
-        cluster_role_binding: None,
+        ..EntitlementSpec::default()
     }
 }
 
@@ -135,7 +135,7 @@ async fn life_of_an_account(stage: &Stage) {
     assert_eq!(target.find_account(&ada).await.unwrap(), Found::None);
     // Nobody is there yet, so the first page is the proof.
     stage.spent(1);
-    let account = target.create_account(&ada).await.unwrap();
+    let account = target.create_account(&ada, "op").await.unwrap();
     stage.spent(1);
     assert!(account.active);
     assert_eq!(account.external_id.as_deref(), Some("hr/e-ada"));
@@ -144,7 +144,7 @@ async fn life_of_an_account(stage: &Stage) {
     assert_eq!(target.read_account(&account.id).await.unwrap(), Some(account.clone()));
     stage.spent(1);
 
-    let again = target.create_account(&ada).await.unwrap_err();
+    let again = target.create_account(&ada, "op").await.unwrap_err();
     assert!(matches!(again, TargetError::Conflict(_)), "{again}");
     stage.spent(if stage.filter { 2 } else { 3 });
 
@@ -273,20 +273,20 @@ async fn life_of_a_group(stage: &Stage) {
     stage.spent(2);
     let none = BTreeSet::new();
     target
-        .change_holders(&object, &set(&ids[..3]), &none, None)
+        .change_holders(&object, &orders(&set(&ids[..3]), &none), None)
         .await
         .unwrap();
     // One more look, since the group without PATCH shows no members.
     stage.spent(if stage.patch { 1 } else { 3 });
     let holders = target.holders(&object).await.unwrap().unwrap();
     stage.spent(1);
-    assert_eq!(holders.ids, set(&ids[..3]));
-    assert_eq!(stage.members(&id).await, holders.ids);
+    assert_eq!(holders.accounts(), set(&ids[..3]));
+    assert_eq!(stage.members(&id).await, holders.accounts());
     assert!(holders.version.is_some(), "{holders:?}");
 
     // Several in and out travel together.
     target
-        .change_holders(&object, &set(&ids[3..]), &set(&ids[..2]), Some(&holders))
+        .change_holders(&object, &orders(&set(&ids[3..]), &set(&ids[..2])), Some(&holders))
         .await
         .unwrap();
     stage.spent(stage.write());
@@ -296,26 +296,26 @@ async fn life_of_a_group(stage: &Stage) {
 
     // What is so already is no error, alone or among others.
     target
-        .change_holders(&object, &none, &set(&ids[..2]), None)
+        .change_holders(&object, &orders(&none, &set(&ids[..2])), None)
         .await
         .unwrap();
     target
-        .change_holders(&object, &set(&ids[2..]), &none, None)
+        .change_holders(&object, &orders(&set(&ids[2..]), &none), None)
         .await
         .unwrap();
     target
-        .change_holders(&object, &none, &set(&ids[..3]), None)
+        .change_holders(&object, &orders(&none, &set(&ids[..3])), None)
         .await
         .unwrap();
     assert_eq!(stage.members(&id).await, set(&ids[3..]));
     target
-        .change_holders(&object, &none, &set(&ids[3..]), None)
+        .change_holders(&object, &orders(&none, &set(&ids[3..])), None)
         .await
         .unwrap();
     assert!(target.holders(&object).await.unwrap().unwrap().ids.is_empty());
 
     let gone = target
-        .change_holders(&group_object("no-such-id"), &set(&ids[..1]), &none, None)
+        .change_holders(&group_object("no-such-id"), &orders(&set(&ids[..1]), &none), None)
         .await
         .unwrap_err();
     assert!(matches!(gone, TargetError::Gone(_)), "{gone}");
@@ -366,11 +366,19 @@ async fn a_hundred_members_travel_together() {
     stage.target.capabilities().await.unwrap();
     stage.proxy.forget();
     let none = BTreeSet::new();
-    stage.target.change_holders(&object, &ids, &none, None).await.unwrap();
+    stage
+        .target
+        .change_holders(&object, &orders(&ids, &none), None)
+        .await
+        .unwrap();
     stage.spent(2);
-    assert_eq!(stage.target.holders(&object).await.unwrap().unwrap().ids, ids);
+    assert_eq!(stage.target.holders(&object).await.unwrap().unwrap().accounts(), ids);
     stage.proxy.forget();
-    stage.target.change_holders(&object, &none, &ids, None).await.unwrap();
+    stage
+        .target
+        .change_holders(&object, &orders(&none, &ids), None)
+        .await
+        .unwrap();
     stage.spent(2);
     assert!(stage.members(&id).await.is_empty());
 }
@@ -405,14 +413,14 @@ async fn faults_on_the_way() {
     for error in [
         bad.capabilities().await.unwrap_err(),
         bad.find_account(&ada).await.unwrap_err(),
-        bad.create_account(&ada).await.unwrap_err(),
+        bad.create_account(&ada, "op").await.unwrap_err(),
     ] {
         assert!(matches!(error, TargetError::Unauthorized(_)), "{error}");
     }
 
     // Created, and the answer lost: left open, and the correlation key finds it.
     proxy.lose_answer(request("POST", "*/Users"), 1);
-    let error = target.create_account(&ada).await.unwrap_err();
+    let error = target.create_account(&ada, "op").await.unwrap_err();
     assert!(matches!(error, TargetError::Ambiguous(_)), "{error}");
     assert!(matches!(target.find_account(&ada).await.unwrap(), Found::One(_)));
 
@@ -424,7 +432,7 @@ async fn faults_on_the_way() {
     let gone = self::target(&server.base_url(), server.token());
     for error in [
         gone.capabilities().await.unwrap_err(),
-        gone.create_account(&ada).await.unwrap_err(),
+        gone.create_account(&ada, "op").await.unwrap_err(),
     ] {
         assert!(matches!(error, TargetError::Unreachable(_)), "{error}");
     }

@@ -24,6 +24,17 @@ pub const CLOCK_TRUSTED: &str = "ClockTrusted";
 /// Two policies, or two entitlements, contradict each other; what they concern stays as it is.
 pub const CONFLICT: &str = "Conflict";
 
+/// The person's account at a target is claimed by another Employee too, or looks like somebody else's.
+pub const ACCOUNT_CONFLICT: &str = "AccountConflict";
+/// Others keep undoing what Rollcall grants.
+pub const CONTENDED: &str = "Contended";
+/// Somebody who left still holds what Rollcall did not give.
+pub const UNMANAGED_ACCESS: &str = "UnmanagedAccess";
+/// The target keeps failing and is tried again rarely.
+pub const QUARANTINED: &str = "Quarantined";
+/// The target has no free seat for everybody who should have one.
+pub const SEATS_EXHAUSTED: &str = "SeatsExhausted";
+
 /// Accepted, nothing to mend.
 pub const ACCEPTED: &str = "Accepted";
 /// The stored object cannot be decoded, as when an older CRD let it through.

@@ -1,18 +1,22 @@
 //! `Entitlement`: one thing a target can grant.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use std::collections::BTreeMap;
+
 use super::common::NameRef;
+use super::employee::{Cause, Release};
+use super::http::FieldType;
 use super::rules;
 
 /// One thing a target can grant: membership of a SCIM group, or a place among a binding's subjects.
 ///
 /// The remote object is what is granted; this object's name is only how policies speak of it, so renaming it changes
 /// nothing outside. Deleting it revokes nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "rollcall.dev",
     version = "v1alpha1",
@@ -43,9 +47,12 @@ use super::rules;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.scimGroup), has(self.roleBinding), has(self.clusterRoleBinding)].filter(x, x).size() == 1").message("set exactly one of scimGroup, roleBinding and clusterRoleBinding"),
+    validation = Rule::new("[has(self.scimGroup), has(self.scimRole), has(self.scimEntitlement), has(self.http), has(self.roleBinding), has(self.clusterRoleBinding)].filter(x, x).size() == 1").message("set exactly one of scimGroup, scimRole, scimEntitlement, http, roleBinding and clusterRoleBinding"),
     validation = Rule::new("self.targetRef == oldSelf.targetRef").message("targetRef cannot change: make a new Entitlement, and delete this one"),
     validation = Rule::new("has(self.scimGroup) == has(oldSelf.scimGroup) && (!has(self.scimGroup) || self.scimGroup == oldSelf.scimGroup)").message("scimGroup cannot change: make a new Entitlement, and delete this one"),
+    validation = Rule::new("has(self.scimRole) == has(oldSelf.scimRole) && (!has(self.scimRole) || self.scimRole == oldSelf.scimRole)").message("scimRole cannot change: make a new Entitlement, and delete this one"),
+    validation = Rule::new("has(self.scimEntitlement) == has(oldSelf.scimEntitlement) && (!has(self.scimEntitlement) || self.scimEntitlement == oldSelf.scimEntitlement)").message("scimEntitlement cannot change: make a new Entitlement, and delete this one"),
+    validation = Rule::new("has(self.http) == has(oldSelf.http) && (!has(self.http) || self.http == oldSelf.http)").message("http cannot change: make a new Entitlement, and delete this one"),
     validation = Rule::new("has(self.roleBinding) == has(oldSelf.roleBinding) && (!has(self.roleBinding) || self.roleBinding == oldSelf.roleBinding)").message("roleBinding cannot change: make a new Entitlement, and delete this one"),
     validation = Rule::new("has(self.clusterRoleBinding) == has(oldSelf.clusterRoleBinding) && (!has(self.clusterRoleBinding) || self.clusterRoleBinding == oldSelf.clusterRoleBinding)").message("clusterRoleBinding cannot change: make a new Entitlement, and delete this one")
 )]
@@ -56,6 +63,14 @@ pub struct EntitlementSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub description: String,
+    /// Who may hold it. `Additive` (default): what others gave is listed and left. `Authoritative`: the holders are exactly those that
+    /// Rollcall knows of; others lose it, with the guard.
+    #[serde(default)]
+    pub ownership: Ownership,
+    /// What policies may say of a grant, such as a card's limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub parameters: Vec<Parameter>,
     /// A separation of duties: of all entitlements of this namespace with the same word here, nobody holds two. Who holds
     /// one gets no other until it is gone; what is held is never taken for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +79,15 @@ pub struct EntitlementSpec {
     /// A group of a SCIM target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scim_group: Option<ScimGroup>,
+    /// A value of the `roles` of a SCIM target's users (RFC 7643 section 4.1.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim_role: Option<ScimValue>,
+    /// A value of the `entitlements` of a SCIM target's users (RFC 7643 section 4.1.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scim_entitlement: Option<ScimValue>,
+    /// Something that an `http` target grants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpEntitlement>,
     /// A RoleBinding of a kubernetes target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_binding: Option<RoleBindingIdentity>,
@@ -72,10 +96,89 @@ pub struct EntitlementSpec {
     pub cluster_role_binding: Option<ClusterRoleBindingIdentity>,
 }
 
-/// A SCIM group: exactly one of the two.
+/// Who may hold it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Ownership {
+    /// What others gave is left to them.
+    #[default]
+    Additive,
+    /// The holders are exactly ours.
+    Authoritative,
+}
+
+/// Something that a policy may say of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.displayName) != has(self.id)").message("set exactly one of displayName and id"))]
+pub struct Parameter {
+    /// Its name.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// What it is. Default `String`.
+    #[serde(default, rename = "type")]
+    pub type_: FieldType,
+    /// Its value where no policy says another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub default: Option<String>,
+    /// With `Integer`: the least that a policy may say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<i64>,
+    /// With `Integer`: the most that a policy may say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum: Option<i64>,
+    /// The only values that a policy may say, from the least access to the most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 256)))]
+    pub values: Vec<String>,
+    /// Which change takes access away, and so has a cause and a budget. Default `Lower`: a smaller number, an earlier one of `values`, `true`
+    /// to `false`; any other change of a text is none.
+    #[serde(default)]
+    pub loss: ParameterLoss,
+}
+
+/// Which change of a parameter takes access away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ParameterLoss {
+    /// To less.
+    #[default]
+    Lower,
+    /// To more, as of a required approval level.
+    Higher,
+    /// None.
+    Never,
+}
+
+/// Something that an `http` target grants: a kind that the target describes, and which one of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct HttpEntitlement {
+    /// The name of the kind in the target's `http.kinds`.
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: String,
+    /// What the kind's `inputs` are here; numbers and truth values as text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub inputs: BTreeMap<String, String>,
+}
+
+/// A value of a multi-valued attribute of SCIM users.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct ScimValue {
+    /// The value.
+    #[schemars(length(min = 1, max = 256))]
+    pub value: String,
+    /// Its `type`, where the service tells values apart by it.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub type_: Option<String>,
+}
+
+/// A SCIM group: exactly one of `displayName` and `id`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.displayName) != has(self.id)").message("set exactly one of displayName and id"),
+    validation = Rule::new("!has(self.create) || !self.create || has(self.displayName)").message("create needs a displayName: a group's id is the target's to give")
+)]
 pub struct ScimGroup {
     /// The group's displayName at the target; it must be the only one of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +188,9 @@ pub struct ScimGroup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub id: Option<String>,
+    /// Whether to create the group where there is none of that displayName. It is never deleted. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub create: bool,
 }
 
 /// A RoleBinding to a named role.
@@ -166,12 +272,76 @@ pub struct EntitlementStatus {
     /// Accounts that hold it and that no record of ours explains, as of the last resync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmanaged_holders: Option<u32>,
+    /// Those accounts, at most 256 of them; with `ownership: Authoritative`, what becomes of their access.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "atomic"))]
+    pub unmanaged: Vec<Unmanaged>,
+}
+
+/// An account that holds an entitlement and that no record of ours explains.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unmanaged {
+    /// The target's own id of the account.
+    #[schemars(length(max = 512))]
+    pub account_id: String,
+    /// The target's own id of the grant, where it has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub grant_id: String,
+    /// The Employee whose account it is, where that is known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub employee: String,
+    /// Where it is: found, held, on its way out, gone.
+    pub state: UnmanagedState,
+    /// When it was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_at: Option<Time>,
+    /// Why it is lost: `Drift`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// On what ground the loss was let go; set with `releasedAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
+    /// The `ChangeSet` that the loss waits in, or waited in until it was approved.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
+    pub change_set: String,
+    /// The digest of the `ChangeSet` whose approval let it go.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub approval: String,
+    /// When the loss was let go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Time>,
+    /// When the target was read back and no longer had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Time>,
+    /// Why it is in this state, in plain words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 256))]
+    pub reason: String,
+}
+
+/// Where access that no record explains is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum UnmanagedState {
+    /// There, and left.
+    #[default]
+    Found,
+    /// There, and kept until a person decides.
+    Held,
+    /// Let go; the removal may have been sent and is not yet read back.
+    Revoking,
+    /// Read back and gone.
+    Revoked,
 }
 
 /// An object at a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 pub struct RemoteObject {
-    /// `Group`, `RoleBinding` or `ClusterRoleBinding`.
+    /// `Group`, `Role` or `Entitlement` of SCIM, `RoleBinding` or `ClusterRoleBinding`, or the kind of an `http` target.
     #[schemars(length(max = 64))]
     pub kind: String,
     /// The target's own id; of a RoleBinding, `namespace/name`.

@@ -20,6 +20,7 @@ pub mod crds;
 pub mod employee;
 pub mod entitlement;
 pub mod hris_connection;
+pub mod http;
 pub mod policy;
 mod rules;
 pub mod target;

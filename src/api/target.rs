@@ -5,11 +5,14 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use std::collections::BTreeMap;
+
 use super::common::{Duration, NameRef, SecretKeyRef};
 use super::employee::Cause;
+use super::http::Http;
 use super::rules;
 
-/// One system that holds access: a SCIM service, or this cluster's own RBAC.
+/// One system that holds access: a SCIM service, an API described as data, or this cluster's own RBAC.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "rollcall.dev",
@@ -40,14 +43,17 @@ use super::rules;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.scim) != has(self.kubernetes)").message("set exactly one of scim and kubernetes"),
-    validation = Rule::new("has(self.scim) == has(oldSelf.scim)").message("the protocol of a TargetSystem cannot change: make a new TargetSystem, and Entitlements that name it"),
+    validation = Rule::new("[has(self.scim), has(self.http), has(self.kubernetes)].filter(x, x).size() == 1").message("set exactly one of scim, http and kubernetes"),
+    validation = Rule::new("has(self.scim) == has(oldSelf.scim) && has(self.http) == has(oldSelf.http)").message("the protocol of a TargetSystem cannot change: make a new TargetSystem, and Entitlements that name it"),
     validation = Rule::new("!has(self.kubernetes) || !has(self.account)").message("a kubernetes target has no accounts of its own: leave out account")
 )]
 pub struct TargetSystemSpec {
     /// A service that speaks SCIM 2.0 (RFC 7643, RFC 7644).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scim: Option<Scim>,
+    /// An API described as data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
     /// The RBAC of this cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<Kubernetes>,
@@ -57,6 +63,16 @@ pub struct TargetSystemSpec {
     /// How accounts are made and ended; not with `kubernetes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountSpec>,
+    /// What Rollcall may do here. Default: everything. Without `Observe` it only keeps what is on record; what a verb that is left
+    /// out would do stays undone, and the record says so.
+    #[serde(default = "every_verb", skip_serializing_if = "is_every_verb")]
+    #[schemars(length(max = 6), extend("x-kubernetes-list-type" = "set"))]
+    pub management_policies: Vec<ManagementPolicy>,
+    /// Accounts that Rollcall never touches: no grant, no revocation, no change, no end. Ids, user names or email addresses; `*`
+    /// stands for any characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
+    pub protected_accounts: Vec<String>,
     /// How fast it may be called.
     #[serde(default)]
     pub rate_limit: RateLimit,
@@ -66,6 +82,44 @@ pub struct TargetSystemSpec {
     /// How many people may lose something here within a window before a person must decide.
     #[serde(default)]
     pub guard: Guard,
+}
+
+fn every_verb() -> Vec<ManagementPolicy> {
+    ManagementPolicy::ALL.to_vec()
+}
+
+#[expect(clippy::ptr_arg, reason = "serde hands a reference to the field")]
+fn is_every_verb(verbs: &Vec<ManagementPolicy>) -> bool {
+    ManagementPolicy::ALL.iter().all(|verb| verbs.contains(verb))
+}
+
+/// Something that Rollcall does at a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ManagementPolicy {
+    /// Reads accounts and holders.
+    Observe,
+    /// Gives access, and creates and activates accounts for it.
+    Grant,
+    /// Changes parameters of grants and attributes of accounts.
+    Update,
+    /// Takes access away.
+    Revoke,
+    /// Makes accounts unusable.
+    Deactivate,
+    /// Deletes accounts.
+    Delete,
+}
+
+impl ManagementPolicy {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Observe,
+        Self::Grant,
+        Self::Update,
+        Self::Revoke,
+        Self::Deactivate,
+        Self::Delete,
+    ];
 }
 
 fn default_resync() -> Duration {
@@ -83,6 +137,16 @@ pub struct Scim {
     pub base_url: String,
     /// The bearer token.
     pub bearer_token_secret_ref: SecretKeyRef,
+    /// Whether accounts carry the enterprise extension (RFC 7643 section 4.3): employee number, department, division, organization and
+    /// manager. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enterprise: bool,
+    /// Attributes of accounts beside, or in the place of, those that Rollcall sends by itself: a path, such as `title`,
+    /// `name.givenName` or `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:costCenter`, and a template over `employee`
+    /// and `correlationKey`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// The RBAC of this cluster.
@@ -200,12 +264,21 @@ pub struct RateLimit {
     #[serde(default = "default_requests_per_minute")]
     #[schemars(range(min = 1, max = 600_000))]
     pub requests_per_minute: u32,
+    /// The most requests at the same time. Default 4.
+    #[serde(default = "four")]
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrency: u32,
+}
+
+fn four() -> u32 {
+    4
 }
 
 impl Default for RateLimit {
     fn default() -> Self {
         Self {
             requests_per_minute: default_requests_per_minute(),
+            concurrency: four(),
         }
     }
 }
@@ -292,7 +365,7 @@ pub struct TargetSystemStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Reachable`, `ChangesHeld`, `ClockTrusted`.
+    /// `Ready`, `Reachable`, `ChangesHeld`, `ClockTrusted`, `Quarantined`, `SeatsExhausted`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
@@ -305,9 +378,41 @@ pub struct TargetSystemStatus {
     /// When all holders were last read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_resync: Option<Time>,
+    /// Set while the target keeps failing: it is tried again rarely, and nothing else is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
+    /// How many people wait for a seat, licence or budget to be free.
+    #[serde(default)]
+    pub waiting_for_seats: u32,
+    /// Accounts that no Employee explains, as of the last resync; where the target can list accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphans: Option<Orphans>,
     /// Changes that wait for a person's decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldReport>,
+}
+
+/// A target that keeps failing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Quarantine {
+    /// Since when.
+    pub since: Time,
+    /// When it is tried again.
+    pub until: Time,
+    /// How often it failed in a row.
+    pub failures: u32,
+}
+
+/// Accounts that no Employee explains.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+pub struct Orphans {
+    /// How many.
+    pub count: u32,
+    /// The ids of some of them, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), inner(length(max = 512)))]
+    pub samples: Vec<String>,
 }
 
 /// What a target says it can do (RFC 7643 section 5 for SCIM).

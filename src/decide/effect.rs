@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use data_encoding::BASE32_NOPAD;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::api::employee::{AccountRecord, AccountState, EmployeeSpec, EntitlementRecord, GrantState};
@@ -63,6 +64,10 @@ pub enum Intent {
         account_id: String,
         /// True to hold it, false to lose it.
         hold: bool,
+        /// The target's own id of what was made for this grant alone; empty where that is not known, or there is none.
+        grant_id: String,
+        /// What the grant's parameters are to be; nothing for a loss.
+        parameters: BTreeMap<String, String>,
         /// Identifies this effect.
         operation_id: String,
     },
@@ -109,6 +114,13 @@ impl Intent {
         }
     }
 
+    /// Identifies this effect.
+    pub fn operation_id(&self) -> &str {
+        match self {
+            Self::Account { operation_id, .. } | Self::Membership { operation_id, .. } => operation_id,
+        }
+    }
+
     /// Whether it takes something away.
     pub fn is_loss(&self) -> bool {
         match self {
@@ -127,13 +139,31 @@ pub enum Outcome {
         account_id: String,
         /// For accounts: digest of the attributes sent, where any were.
         attributes: Option<String>,
+        /// For grants: how it is held, as read back; `None` for a loss, and where a look shows no more than that it is held.
+        holding: Option<Holding>,
+        /// Whether it is an invitation that the person has not accepted yet.
+        invited: bool,
     },
+    /// No seat, licence or budget is free. It is tried again when one is given back, and rarely.
+    NoSeat(String),
     /// The target did not do it, and it will be tried again.
     Retrying(String),
     /// The target refuses it; a person must mend something. It is tried again, rarely.
     Refused(String),
     /// It cannot be found out whether it was done. Nothing more is sent.
     Unknown(String),
+}
+
+impl Outcome {
+    /// Done, and read back; `attributes` is the digest of those sent, for accounts.
+    pub fn done(account_id: impl Into<String>, attributes: Option<String>) -> Self {
+        Self::Done {
+            account_id: account_id.into(),
+            attributes,
+            holding: None,
+            invited: false,
+        }
+    }
 }
 
 /// What a target knows of a person.
@@ -166,18 +196,55 @@ pub enum AccountSight {
     Ambiguous(String),
 }
 
+/// How an account holds an object, as a target shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// The target's own id of the grant, such as a card's; empty where it has none.
+    pub grant_id: String,
+    /// The operation that made it, where the target keeps that for us.
+    pub operation_id: String,
+    /// Its parameters, those that the target shows.
+    pub parameters: BTreeMap<String, String>,
+    /// Whether it is an invitation that the person has not accepted yet.
+    pub invited: bool,
+}
+
+/// A look at whether an account holds an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// How it holds it; `None` where it does not.
+    pub holding: Option<Holding>,
+    /// When that was read.
+    pub at: Timestamp,
+}
+
+impl Look {
+    /// A look that showed no more than whether it is held.
+    pub fn plain(held: bool, at: Timestamp) -> Self {
+        Self {
+            holding: held.then(Holding::default),
+            at,
+        }
+    }
+}
+
 /// What is known beyond the records, from the last look at the targets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sight {
     /// The person's account, by target; absent is [`AccountSight::Unseen`].
     pub accounts: BTreeMap<String, AccountSight>,
-    /// Whether the person's account is among the holders, where that is known.
-    pub holds: BTreeMap<RemoteKey, bool>,
+    /// The last look at whether the person's account is among the holders, where there was one.
+    pub holds: BTreeMap<RemoteKey, Look>,
     /// What came of intents since the last record.
     pub outcomes: Vec<(Intent, Outcome)>,
 }
 
 impl Sight {
+    /// Whether the person's account holds `key`, where that is known.
+    pub fn holds(&self, key: &RemoteKey) -> Option<bool> {
+        self.holds.get(key).map(|look| look.holding.is_some())
+    }
+
     /// The person's account at `target`.
     pub fn account(&self, target: &str) -> &AccountSight {
         self.accounts.get(target).unwrap_or(&AccountSight::Unseen)
@@ -249,7 +316,7 @@ pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -
     let account = accounts.iter().filter_map(|record| {
         let action = match record.state {
             AccountState::Failed if !record.id.is_empty() => AccountAction::Update,
-            AccountState::Creating | AccountState::Failed => AccountAction::Create,
+            AccountState::Creating | AccountState::Failed | AccountState::NoSeat => AccountAction::Create,
             AccountState::Updating => AccountAction::Update,
             AccountState::Activating => AccountAction::Activate,
             AccountState::Deactivating => AccountAction::Deactivate,
@@ -265,7 +332,7 @@ pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -
     });
     let membership = entitlements.iter().filter_map(|record| {
         let hold = match record.state {
-            GrantState::Granting | GrantState::Updating | GrantState::Failed => true,
+            GrantState::Granting | GrantState::Updating | GrantState::Failed | GrantState::NoSeat => true,
             GrantState::Revoking => false,
             _ => return None,
         };
@@ -273,6 +340,12 @@ pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -
             key: RemoteKey::of(record),
             account_id: record.account_id.clone(),
             hold,
+            grant_id: record.grant_id.clone(),
+            parameters: if hold {
+                record.desired_parameters.clone()
+            } else {
+                BTreeMap::new()
+            },
             operation_id: record.operation_id.clone(),
         })
     });

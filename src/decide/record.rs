@@ -20,7 +20,12 @@ pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
         {
             record.state = AccountState::Deleted;
         }
-        Outcome::Done { account_id, attributes } => {
+        Outcome::Done {
+            account_id,
+            attributes,
+            invited,
+            ..
+        } => {
             record.id.clone_from(account_id);
             if let Some(digest) = attributes {
                 record.applied_attributes.clone_from(digest);
@@ -28,6 +33,7 @@ pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
             record.state = match record.state {
                 AccountState::Deactivating => AccountState::Deactivated,
                 AccountState::Deleting => AccountState::Deleted,
+                _ if *invited => AccountState::Invited,
                 _ => AccountState::Active,
             };
         }
@@ -42,6 +48,12 @@ pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
                 record.state = AccountState::Failed;
             }
         }
+        Outcome::NoSeat(why) => {
+            clip(why, 256).clone_into(&mut record.last_error);
+            if record.state == AccountState::Creating {
+                record.state = AccountState::NoSeat;
+            }
+        }
         Outcome::Unknown(why) => {
             clip(why, 256).clone_into(&mut record.last_error);
             record.state = AccountState::Unknown;
@@ -53,7 +65,12 @@ pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
 pub fn absorb_grant(record: &mut EntitlementRecord, outcome: &Outcome, now: Timestamp) {
     record.last_error.clear();
     match outcome {
-        Outcome::Done { account_id, .. } => {
+        Outcome::Done {
+            account_id,
+            holding,
+            invited,
+            ..
+        } => {
             if record.state == GrantState::Revoking {
                 record.state = GrantState::Revoked;
                 record.revoked_at = Some(Time(now));
@@ -61,9 +78,18 @@ pub fn absorb_grant(record: &mut EntitlementRecord, outcome: &Outcome, now: Time
                 if record.state == GrantState::Granting {
                     record.granted_at = None;
                 }
-                record.state = GrantState::Granted;
+                record.state = if *invited {
+                    GrantState::Invited
+                } else {
+                    GrantState::Granted
+                };
                 record.granted_at.get_or_insert(Time(now));
                 record.reason.clear();
+                record.applied_parameters.clone_from(&record.desired_parameters);
+                if let Some(holding) = holding {
+                    record.grant_id.clone_from(&holding.grant_id);
+                    record.applied_parameters.extend(holding.parameters.clone());
+                }
             }
             if !account_id.is_empty() {
                 record.account_id.clone_from(account_id);
@@ -74,6 +100,12 @@ pub fn absorb_grant(record: &mut EntitlementRecord, outcome: &Outcome, now: Time
             clip(why, 256).clone_into(&mut record.last_error);
             if record.state != GrantState::Revoking {
                 record.state = GrantState::Failed;
+            }
+        }
+        Outcome::NoSeat(why) => {
+            clip(why, 256).clone_into(&mut record.last_error);
+            if record.state == GrantState::Granting {
+                record.state = GrantState::NoSeat;
             }
         }
         Outcome::Unknown(why) => {

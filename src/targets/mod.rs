@@ -4,13 +4,16 @@ pub mod kubernetes;
 pub mod pace;
 pub mod scim;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::api::employee::EmployeeSpec;
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
+pub use crate::decide::effect::Holding;
 
 /// A system that holds access. Every call is one attempt: retries, limits and order belong to the writer.
 #[async_trait]
@@ -24,14 +27,41 @@ pub trait Target: Send + Sync {
     /// Finds the account that matches a person, by correlation key first. Every returned record is checked to match.
     async fn find_account(&self, person: &AccountFacts) -> Result<Found<Account>, TargetError>;
 
-    /// Creates the account. A result that leaves open whether it was done is [`TargetError::Ambiguous`].
-    async fn create_account(&self, person: &AccountFacts) -> Result<Account, TargetError>;
+    /// Creates what an entitlement stands for, where it asks for that and nothing was found.
+    async fn create_object(&self, _entitlement: &EntitlementSpec) -> Result<RemoteObject, TargetError> {
+        Err(TargetError::Refused(
+            "nothing can be created here but by its owner".to_owned(),
+        ))
+    }
+
+    /// All accounts, for one look at everybody; `None` where it cannot list them.
+    async fn accounts(&self) -> Result<Option<Vec<Account>>, TargetError> {
+        Ok(None)
+    }
+
+    /// Creates the account. A result that leaves open whether it was done is [`TargetError::Ambiguous`]. `operation_id` travels
+    /// with it where the target takes an idempotency key.
+    async fn create_account(&self, person: &AccountFacts, operation_id: &str) -> Result<Account, TargetError>;
+
+    /// Creates several, in as few requests as the target allows, each with its operation id; an answer for each, in order.
+    async fn create_accounts(&self, people: &[(AccountFacts, String)]) -> Vec<Result<Account, TargetError>> {
+        let mut answers = Vec::with_capacity(people.len());
+        for (person, operation_id) in people {
+            answers.push(self.create_account(person, operation_id).await);
+        }
+        answers
+    }
+
+    /// What of its creations can be done again when nobody knows whether they were done.
+    fn repeats(&self, _object: Option<&RemoteObject>) -> Repeats {
+        Repeats::Found
+    }
 
     /// Reads the account by its id; `None` where it is gone.
     async fn read_account(&self, id: &str) -> Result<Option<Account>, TargetError>;
 
-    /// Gives the account today's attributes, and makes it usable where `activate`.
-    async fn update_account(&self, id: &str, person: &AccountFacts, activate: bool) -> Result<(), TargetError>;
+    /// Gives the account today's attributes, and makes it usable where `activate`. Its id, which a new name may have changed.
+    async fn update_account(&self, id: &str, person: &AccountFacts, activate: bool) -> Result<String, TargetError>;
 
     /// Makes the account unusable.
     async fn deactivate_account(&self, id: &str) -> Result<(), TargetError>;
@@ -39,22 +69,152 @@ pub trait Target: Send + Sync {
     /// Deletes the account. Gone already is done.
     async fn delete_account(&self, id: &str) -> Result<(), TargetError>;
 
-    /// Reads who holds the object; `None` where the object is gone.
+    /// How it is seen who holds objects of this kind.
+    fn looks(&self, _kind: &str) -> Looks {
+        Looks::Object
+    }
+
+    /// Reads who holds the object; `None` where the object is gone. For [`Looks::Object`], and the one object of others.
     async fn holders(&self, object: &RemoteObject) -> Result<Option<Holders>, TargetError>;
 
-    /// Adds and removes holders in as few requests as the target allows. `seen` is the last look at the holders, for
-    /// targets that write them whole. The caller reads them back.
+    /// Reads who holds what, all objects of the kind at once. For [`Looks::Kind`].
+    async fn all_holders(&self, kind: &str) -> Result<BTreeMap<RemoteObject, Holders>, TargetError> {
+        Err(TargetError::Refused(format!("{kind} cannot be listed")))
+    }
+
+    /// Reads what one account holds of a kind. For [`Looks::Account`].
+    async fn holdings(&self, kind: &str, _account_id: &str) -> Result<BTreeMap<RemoteObject, Holding>, TargetError> {
+        Err(TargetError::Refused(format!("{kind} cannot be listed by account")))
+    }
+
+    /// Reads what one account holds of one object; `None` where it holds nothing of it. For [`Looks::One`].
+    async fn holding(
+        &self,
+        object: &RemoteObject,
+        account_id: &str,
+        _grant_id: &str,
+    ) -> Result<Option<Holding>, TargetError> {
+        let holders = self.holders(object).await?;
+        Ok(holders.and_then(|holders| holders.ids.get(account_id).cloned()))
+    }
+
+    /// Changes holders in as few requests as the target allows. `seen` is the last look at the holders, for
+    /// targets that write them whole. The caller reads them back: of whom nothing is said here, that look tells.
     async fn change_holders(
         &self,
         object: &RemoteObject,
-        add: &BTreeSet<String>,
-        remove: &BTreeSet<String>,
+        orders: &[Order],
         seen: Option<&Holders>,
-    ) -> Result<(), TargetError>;
+    ) -> Result<Receipts, TargetError>;
+
+    /// Changes the holders of several objects, in as few requests as the target allows; an answer for each, in order.
+    async fn change_many(&self, changes: &[(RemoteObject, Vec<Order>)]) -> Vec<Result<Receipts, TargetError>> {
+        let mut answers = Vec::with_capacity(changes.len());
+        for (object, orders) in changes {
+            answers.push(self.change_holders(object, orders, None).await);
+        }
+        answers
+    }
+}
+
+/// How it is seen who holds objects of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// One look shows all holders of one object.
+    Object,
+    /// One look shows all holders of all objects of the kind.
+    Kind,
+    /// One look shows what one account holds of the kind.
+    Account,
+    /// One look shows what one account holds of one object.
+    One,
+}
+
+/// Whether a creation can be sent again when nobody knows whether it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// At once: it is done once however often it is sent, as a `PUT` to its own address, or with an idempotency key.
+    Safely,
+    /// Once a look that would show it shows nothing.
+    Found,
+    /// Never: no look would show it.
+    Never,
+}
+
+/// What is to become of one account's hold of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The account.
+    pub account_id: String,
+    /// What is to become of it.
+    pub verb: Verb,
+    /// The person whose account it is, where that is known.
+    pub person: AccountFacts,
+    /// What the Entitlement says of the object; nothing for a loss, which needs no Entitlement.
+    pub inputs: BTreeMap<String, String>,
+    /// What the grant's parameters are to be.
+    pub parameters: BTreeMap<String, String>,
+    /// The target's own id of the grant, where that is known.
+    pub grant_id: String,
+    /// Identifies this effect, as idempotency key or as the key that it is found by.
+    pub operation_id: String,
+}
+
+impl Order {
+    /// A plain grant or revocation.
+    pub fn new(verb: Verb, account_id: impl Into<String>) -> Self {
+        Self {
+            account_id: account_id.into(),
+            verb,
+            person: AccountFacts::default(),
+            inputs: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            grant_id: String::new(),
+            operation_id: String::new(),
+        }
+    }
+}
+
+/// What is to become of an account's hold of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// It is to hold it.
+    Grant,
+    /// It holds it, and is to with other parameters.
+    Update,
+    /// It is not to hold it any more.
+    Revoke,
+}
+
+/// What became of an order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The target's own id of the grant, where the answer says it.
+    pub grant_id: String,
+}
+
+/// What became of orders, by account.
+pub type Receipts = BTreeMap<String, Result<Receipt, TargetError>>;
+
+/// Plain orders: grants to `add`, revocations from `remove`.
+pub fn orders(add: &BTreeSet<String>, remove: &BTreeSet<String>) -> Vec<Order> {
+    let grants = add.iter().map(|id| Order::new(Verb::Grant, id));
+    grants
+        .chain(remove.iter().map(|id| Order::new(Verb::Revoke, id)))
+        .collect()
+}
+
+/// The accounts that `orders` are to add, and those that they are to remove.
+pub fn sides(orders: &[Order]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let of = |loses: bool| {
+        let those = orders.iter().filter(move |order| (order.verb == Verb::Revoke) == loses);
+        those.map(|order| order.account_id.clone()).collect()
+    };
+    (of(false), of(true))
 }
 
 /// The facts of a person that accounts are matched by and made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccountFacts {
     /// Our correlation key: the `Employee`'s uid-independent identity, `namespace/name`.
     pub external_id: String,
@@ -70,6 +230,10 @@ pub struct AccountFacts {
     pub family_name: Option<String>,
     /// Job title.
     pub job_title: Option<String>,
+    /// All facts, for attributes and calls that are described as data.
+    pub employee: Arc<EmployeeSpec>,
+    /// The account of the person's manager here, where there is one.
+    pub manager_account: Option<String>,
 }
 
 /// What a search found.
@@ -94,15 +258,26 @@ pub struct Account {
     pub active: bool,
     /// The correlation key that it carries, where the target shows it.
     pub external_id: Option<String>,
+    /// What else it goes by: user name, email addresses.
+    pub names: BTreeSet<String>,
+    /// Whether it is an invitation that the person has not accepted yet.
+    pub invited: bool,
 }
 
 /// Who holds a remote object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holders {
-    /// Account ids.
-    pub ids: BTreeSet<String>,
+    /// By account id, how each holds it.
+    pub ids: BTreeMap<String, Holding>,
     /// The object's version, where the target has one, for writes that must not overwrite newer state.
     pub version: Option<String>,
+}
+
+impl Holders {
+    /// The accounts alone.
+    pub fn accounts(&self) -> BTreeSet<String> {
+        self.ids.keys().cloned().collect()
+    }
 }
 
 /// Why a target did not do or say what was asked. Messages are ours: they carry no body and no secret.
@@ -123,6 +298,9 @@ pub enum TargetError {
     /// It refuses this request for good (another 4xx).
     #[error("refuses the request: {0}")]
     Refused(String),
+    /// No seat, licence or budget is free.
+    #[error("has no free seat: {0}")]
+    NoSeat(String),
     /// The thing changed or exists already (409, 412): look again.
     #[error("says that it conflicts: {0}")]
     Conflict(String),

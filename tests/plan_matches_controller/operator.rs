@@ -12,7 +12,7 @@ use rollcall::api::{
     TargetSystem,
 };
 use rollcall::decide::compare::Access;
-use rollcall::decide::effect::{AccountAction, AccountSight, Intent, Outcome, RemoteKey, Sight, intents};
+use rollcall::decide::effect::{AccountAction, AccountSight, Intent, Look, Outcome, RemoteKey, Sight, intents};
 use rollcall::decide::guard::{Judgement, Memory, Terms};
 use rollcall::decide::index::{Entry, Indexed};
 use rollcall::decide::survey::{judge_all, survey};
@@ -240,7 +240,9 @@ impl Operator {
                 object,
             };
             let account = account_of(person, target);
-            sight.holds.insert(key.clone(), self.holders.contains(&(key, account)));
+            sight
+                .holds
+                .insert(key.clone(), Look::plain(self.holders.contains(&(key, account)), now()));
             sight.accounts.insert(target.to_owned(), AccountSight::Absent);
         }
         sight
@@ -270,7 +272,7 @@ impl Operator {
                 (account.clone(), None)
             }
         };
-        Outcome::Done { account_id, attributes }
+        Outcome::done(account_id, attributes)
     }
 
     /// Judges, and makes the `ChangeSet`s that this calls for.

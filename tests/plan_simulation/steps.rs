@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use rollcall::api::Employee;
 use rollcall::api::employee::{AccountState, EmployeeStatus, GrantState};
 use rollcall::api::target::Budget;
-use rollcall::decide::effect::{AccountSight, RemoteKey, Sight};
+use rollcall::decide::effect::{AccountSight, Look, RemoteKey, Sight};
 use rollcall::decide::guard::{Judgement, Memory, Terms};
 use rollcall::decide::losses::{Named, account_name};
 use rollcall::decide::plan::{Next, next};
@@ -178,7 +178,9 @@ impl Sim {
                     target: (*target).to_owned(),
                     object: group(name),
                 };
-                sight.holds.insert(key, holders.contains(&account));
+                sight
+                    .holds
+                    .insert(key, Look::plain(holders.contains(&account), self.now));
             }
         }
         sight

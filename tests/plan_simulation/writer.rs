@@ -11,10 +11,7 @@ use crate::remote::{Account, Match};
 use crate::sim::Sim;
 
 fn done(id: &str, attributes: Option<&str>) -> Outcome {
-    Outcome::Done {
-        account_id: id.to_owned(),
-        attributes: attributes.map(str::to_owned),
-    }
+    Outcome::done(id.to_owned(), attributes.map(str::to_owned))
 }
 
 fn retrying() -> Outcome {

@@ -31,7 +31,7 @@ pub struct EmployeeStatus {
     /// The next instant at which time alone changes something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<NextTransition>,
-    /// `StatusUnknown`, `ZoneUnknown`, `Conflict`.
+    /// `StatusUnknown`, `ZoneUnknown`, `Conflict`, `AccountConflict`, `Contended`, `UnmanagedAccess`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
@@ -84,10 +84,12 @@ impl Counts {
 
     fn of(&mut self, state: GrantState) -> Option<&mut u32> {
         match state {
-            GrantState::Granted | GrantState::Updating => Some(&mut self.granted),
-            GrantState::Pending | GrantState::Granting | GrantState::Revoking => Some(&mut self.pending),
+            GrantState::Granted | GrantState::Updating | GrantState::Invited => Some(&mut self.granted),
+            GrantState::Pending | GrantState::Granting | GrantState::Revoking | GrantState::NoSeat => {
+                Some(&mut self.pending)
+            }
             GrantState::Held => Some(&mut self.held),
-            GrantState::Failed | GrantState::Unknown => Some(&mut self.failed),
+            GrantState::Failed | GrantState::Unknown | GrantState::Contended => Some(&mut self.failed),
             GrantState::Revoked => None,
         }
     }
@@ -121,6 +123,10 @@ pub struct EntitlementRecord {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub account_id: String,
+    /// The target's own id of what was made for this grant alone, such as a card; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub grant_id: String,
     /// Where the grant is.
     pub state: GrantState,
     /// Names of the policies that give it, and of exceptions as `AccessException/name`. It goes when the last of them
@@ -164,6 +170,10 @@ pub struct EntitlementRecord {
     /// When the target was read back and no longer had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Time>,
+    /// When others undid the grant at the target, the last three times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub undone_at: Vec<Time>,
     /// Until when it is left to the person although nothing gives it any more: a policy's `grace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_at: Option<Time>,
@@ -199,6 +209,12 @@ pub enum GrantState {
     Failed,
     /// It cannot be found out whether the target did it. Nothing more is sent until that is known.
     Unknown,
+    /// There as an invitation that the person has not accepted yet.
+    Invited,
+    /// The target has no free seat, licence or budget for it; tried again when one is given back, and rarely.
+    NoSeat,
+    /// Others undid it at the target three times within a day: nothing more is sent until that day is over.
+    Contended,
 }
 
 impl GrantState {
@@ -365,4 +381,8 @@ pub enum AccountState {
     Failed,
     /// It cannot be found out whether the target did it. Nothing more is sent until that is known.
     Unknown,
+    /// There as an invitation that the person has not accepted yet.
+    Invited,
+    /// The target has no free seat for it; tried again when one is given back, and rarely.
+    NoSeat,
 }

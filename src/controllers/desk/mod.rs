@@ -20,7 +20,7 @@ use crate::api::conditions::Fact;
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{Adopt, Capabilities};
 use crate::decide::Person;
-use crate::decide::effect::{AccountSight, Intent, Outcome, RemoteKey, Sight, intents};
+use crate::decide::effect::{AccountSight, Intent, Look, Outcome, RemoteKey, Sight, intents};
 use crate::decide::losses::{Named, account_name, readable_target};
 use crate::targets::{Found, Holders};
 
@@ -75,6 +75,8 @@ pub struct HoldersSeen {
     pub holders: Option<Holders>,
     /// When they were read.
     pub at: Instant,
+    /// The same, for records.
+    pub time: Timestamp,
 }
 
 /// What an entitlement stands for at the target.
@@ -198,11 +200,11 @@ impl Desks {
                     target: desk.target.clone(),
                     object: object.clone(),
                 };
-                let holds = seen
+                let holding = seen
                     .holders
                     .as_ref()
-                    .is_some_and(|holders| holders.ids.contains(&account));
-                sight.holds.insert(key, holds);
+                    .and_then(|holders| holders.ids.get(&account).cloned());
+                sight.holds.insert(key, Look { holding, at: seen.time });
             }
         }
         sight

@@ -1,6 +1,7 @@
 //! One person at one target: what is to be done, what was seen, what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::api::employee::{Cause, EmployeeStatus};
@@ -78,6 +79,8 @@ impl PersonDesk {
             given_name: person.spec.given_name.clone(),
             family_name: person.spec.family_name.clone(),
             job_title: person.spec.job_title.clone(),
+            employee: Arc::new(person.spec.clone()),
+            manager_account: None,
         };
     }
 

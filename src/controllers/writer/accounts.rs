@@ -39,12 +39,9 @@ impl Writer {
         let Intent::Account { id, action, .. } = &job.intent else {
             return Ok(Outcome::Refused("is no account".to_owned()));
         };
-        let done = |id: &str, attributes: Option<&str>| Outcome::Done {
-            account_id: id.to_owned(),
-            attributes: attributes.map(str::to_owned),
-        };
+        let done = |id: &str, attributes: Option<&str>| Outcome::done(id.to_owned(), attributes.map(str::to_owned));
         let id = match (action, id.as_str()) {
-            (AccountAction::Create, _) => return self.create(connection, facts, digest, job.tries).await,
+            (AccountAction::Create, _) => return self.create(connection, task).await,
             // The account was being made when it was ended.
             (_, "") => match connection.target.find_account(facts).await? {
                 Found::One(account) if may_be_ours(&account, facts) => account.id,
@@ -54,18 +51,15 @@ impl Writer {
         };
         match action {
             AccountAction::Create => Ok(done(&id, None)),
-            AccountAction::Update => {
-                match connection.target.update_account(&id, facts, false).await {
-                    Err(TargetError::Gone(_)) => return Ok(done("", None)),
-                    other => other?,
-                }
-                Ok(done(&id, Some(digest)))
-            }
+            AccountAction::Update => match connection.target.update_account(&id, facts, false).await {
+                Err(TargetError::Gone(_)) => Ok(done("", None)),
+                other => Ok(done(&other?, Some(digest))),
+            },
             AccountAction::Activate => {
-                match connection.target.update_account(&id, facts, true).await {
+                let id = match connection.target.update_account(&id, facts, true).await {
                     Err(TargetError::Gone(_)) => return Ok(done("", None)),
                     other => other?,
-                }
+                };
                 match connection.target.read_account(&id).await? {
                     Some(account) if account.active => Ok(done(&id, Some(digest))),
                     Some(_) => Ok(Outcome::Retrying(
@@ -99,13 +93,8 @@ impl Writer {
     }
 
     /// Creates an account at most once: what may have been done is looked for before it is tried again.
-    async fn create(
-        &self,
-        connection: &Connection,
-        facts: &AccountFacts,
-        digest: &str,
-        tries: u32,
-    ) -> Result<Outcome, TargetError> {
+    async fn create(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
+        let Task { facts, digest, job, .. } = task;
         let ours = |found: Found<Account>| match found {
             Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account)),
             Found::One(account) => {
@@ -127,11 +116,11 @@ impl Writer {
             Found::None => None,
         };
         // The look-up that led to this intent was made by this process a moment ago, or not at all.
-        let fresh = tries == 0 && self.forget_absence(&facts.external_id);
+        let fresh = job.tries == 0 && self.forget_absence(&facts.external_id);
         if !fresh && let Some(found) = ours(connection.target.find_account(facts).await?) {
             return take_up(connection, found, facts, digest).await;
         }
-        match connection.target.create_account(facts).await {
+        match connection.target.create_account(facts, job.intent.operation_id()).await {
             Ok(account) => Ok(created(account.id, digest)),
             Err(TargetError::Ambiguous(why) | TargetError::Conflict(why)) => {
                 match ours(connection.target.find_account(facts).await?) {
@@ -239,10 +228,7 @@ fn foreign(account: Account, why: &str) -> AccountSight {
 }
 
 fn created(id: String, digest: &str) -> Outcome {
-    Outcome::Done {
-        account_id: id,
-        attributes: Some(digest.to_owned()),
-    }
+    Outcome::done(id, Some(digest.to_owned()))
 }
 
 /// Makes an account that an earlier try left behind what it should be: the facts may have changed since, and the person
@@ -256,8 +242,8 @@ async fn take_up(
     match found {
         Ok(account) => {
             let target = &connection.target;
-            target.update_account(&account.id, facts, !account.active).await?;
-            Ok(created(account.id, digest))
+            let id = target.update_account(&account.id, facts, !account.active).await?;
+            Ok(created(id, digest))
         }
         Err(why) => Ok(Outcome::Refused(why)),
     }

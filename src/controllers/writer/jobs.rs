@@ -117,8 +117,8 @@ impl Writer {
                 known.jobs.remove(&key);
                 true
             }
-            Outcome::Retrying(_) | Outcome::Refused(_) => {
-                let refused = matches!(outcome, Outcome::Refused(_));
+            Outcome::Retrying(_) | Outcome::Refused(_) | Outcome::NoSeat(_) => {
+                let refused = !matches!(outcome, Outcome::Retrying(_));
                 let superseded = known.jobs.get(&key).is_some_and(|kept| kept.superseded);
                 if superseded {
                     known.jobs.remove(&key);
@@ -150,6 +150,7 @@ impl Writer {
             Outcome::Done { .. } => "done, and read back".to_owned(),
             Outcome::Retrying(why) => format!("not done, will be tried again: {why}"),
             Outcome::Refused(why) => format!("refused: {why}"),
+            Outcome::NoSeat(why) => format!("no seat is free: {why}"),
             Outcome::Unknown(why) => format!("not known: {why}"),
         };
         let (effect, object, account, operation) = match &job.intent {
@@ -173,6 +174,7 @@ impl Writer {
                 hold,
                 account_id,
                 operation_id,
+                ..
             } => {
                 let effect = if *hold { "grant" } else { "revoke" };
                 (

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use super::accounts::may_be_ours;
 use super::jobs::Task;
 use super::{Connection, Halt, Writer, is_whole};
 use crate::api::entitlement::RemoteObject;
 use crate::controllers::desk::{HoldersSeen, Job};
 use crate::decide::effect::{Intent, Outcome};
-use crate::targets::{AccountFacts, Found, Holders, TargetError};
+use crate::targets::{AccountFacts, Found, Holders, TargetError, orders};
 
 /// Jobs by the account that they are about, each with the name of its Employee.
 type ByAccount = BTreeMap<String, Vec<(String, Job)>>;
@@ -88,14 +90,14 @@ impl Writer {
         match outcome {
             Ok(Some(holders)) => {
                 post(add, &|id, _| {
-                    if holders.ids.contains(id) {
+                    if holders.ids.contains_key(id) {
                         done(id)
                     } else {
                         not_seen("was told to add the account, and it is not there")
                     }
                 });
                 post(remove, &|id, _| {
-                    if holders.ids.contains(id) {
+                    if holders.ids.contains_key(id) {
                         not_seen("was told to remove the account, and it is still there")
                     } else {
                         done(id)
@@ -173,7 +175,7 @@ impl Writer {
         // Only a fresh look may spare the call: an older one may be out of date.
         let needed = |ids: &ByAccount, there: bool| -> BTreeSet<String> {
             ids.keys()
-                .filter(|id| !fresh || seen.ids.contains(*id) == there)
+                .filter(|id| !fresh || seen.ids.contains_key(*id) == there)
                 .cloned()
                 .collect()
         };
@@ -181,12 +183,9 @@ impl Writer {
         if add.is_empty() && remove.is_empty() {
             return Ok(Some(seen));
         }
-        match connection
-            .target
-            .change_holders(object, &add, &remove, Some(&seen))
-            .await
-        {
-            Ok(()) => {}
+        let orders = orders(&add, &remove);
+        match connection.target.change_holders(object, &orders, Some(&seen)).await {
+            Ok(_) => {}
             Err(TargetError::Gone(_)) => {
                 self.desk.state.lock().holders.remove(object);
             }
@@ -210,6 +209,7 @@ impl Writer {
             HoldersSeen {
                 holders: holders.clone(),
                 at: Instant::now(),
+                time: Timestamp::now(),
             },
         );
         Ok(holders)
@@ -236,10 +236,7 @@ impl Writer {
 }
 
 fn done(id: &str) -> Outcome {
-    Outcome::Done {
-        account_id: id.to_owned(),
-        attributes: None,
-    }
+    Outcome::done(id.to_owned(), None)
 }
 
 fn not_seen(why: &str) -> Outcome {

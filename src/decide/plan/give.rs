@@ -309,7 +309,7 @@ impl Planner<'_> {
                 match if *fresh {
                     Some(false)
                 } else {
-                    self.sight.holds.get(key).copied()
+                    self.sight.holds(key)
                 } {
                     None => {
                         self.next.look_at.insert(key.clone());

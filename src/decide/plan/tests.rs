@@ -13,7 +13,7 @@ use crate::api::employee::{Origin, Phase};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::Budget;
 use crate::api::{Employee, Entitlement, ProvisioningPolicy, TargetSystem};
-use crate::decide::effect::{AccountAction as Act, AccountSight, attributes_digest};
+use crate::decide::effect::{AccountAction as Act, AccountSight, Look, attributes_digest};
 use crate::decide::guard::{LossId, Memory, Terms};
 use crate::decide::index::Indexed;
 use crate::decide::resolve::resolve;
@@ -151,7 +151,7 @@ impl Story {
     }
 
     fn holds(&mut self, name: &str, holds: bool) {
-        self.sight.holds.insert(key("okta", name), holds);
+        self.sight.holds.insert(key("okta", name), Look::plain(holds, self.now));
     }
 
     /// What would be recorded now.
@@ -226,7 +226,7 @@ impl Story {
                     .key()
                     .eq(&crate::decide::effect::IntentKey::Account)
                     .then(|| digest.clone());
-                (intent, Outcome::Done { account_id, attributes })
+                (intent, Outcome::done(account_id, attributes))
             })
             .collect();
         self.step()

@@ -23,7 +23,7 @@ use self::errors::About;
 use self::identity::{Binding, Identity, role_words, user, user_subject};
 use self::session::Session;
 use super::pace::Pace;
-use super::{Account, AccountFacts, Found, Holders, Target, TargetError};
+use super::{Account, AccountFacts, Found, Holders, Holding, Order, Receipts, Target, TargetError, sides};
 use crate::api::MANAGER;
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
@@ -310,7 +310,7 @@ impl Target for KubernetesTarget {
         no_accounts()
     }
 
-    async fn create_account(&self, _person: &AccountFacts) -> Result<Account, TargetError> {
+    async fn create_account(&self, _person: &AccountFacts, _operation_id: &str) -> Result<Account, TargetError> {
         no_accounts()
     }
 
@@ -318,7 +318,7 @@ impl Target for KubernetesTarget {
         no_accounts()
     }
 
-    async fn update_account(&self, _id: &str, _person: &AccountFacts, _activate: bool) -> Result<(), TargetError> {
+    async fn update_account(&self, _id: &str, _person: &AccountFacts, _activate: bool) -> Result<String, TargetError> {
         no_accounts()
     }
 
@@ -337,7 +337,12 @@ impl Target for KubernetesTarget {
         let client = self.session.client().await?;
         match self.seen(&client, &binding).await? {
             Some(seen) => Ok(Some(Holders {
-                ids: seen.subjects.iter().filter_map(user).map(str::to_owned).collect(),
+                ids: seen
+                    .subjects
+                    .iter()
+                    .filter_map(user)
+                    .map(|name| (name.to_owned(), Holding::default()))
+                    .collect(),
                 version: seen.version,
             })),
             None => Ok(self.has_namespace(&client, &binding).await?.then(Holders::default)),
@@ -348,10 +353,10 @@ impl Target for KubernetesTarget {
     async fn change_holders(
         &self,
         object: &RemoteObject,
-        add: &BTreeSet<String>,
-        remove: &BTreeSet<String>,
+        orders: &[Order],
         _seen: Option<&Holders>,
-    ) -> Result<(), TargetError> {
+    ) -> Result<Receipts, TargetError> {
+        let (add, remove) = sides(orders);
         let binding = Binding::of(object)?;
         let client = self.session.client().await?;
         let seen = self.seen(&client, &binding).await?;
@@ -362,14 +367,14 @@ impl Target for KubernetesTarget {
             }
             (Some(seen), _) => seen.role.clone(),
             (None, Some(role)) => role,
-            (None, None) if add.is_empty() => return Ok(()),
+            (None, None) if add.is_empty() => return Ok(Receipts::new()),
             // Which role it should give, only its Entitlement says.
             (None, None) => return Err(TargetError::Gone(binding.words())),
         };
         let subjects = seen.as_ref().map(|seen| seen.subjects.as_slice()).unwrap_or_default();
-        match changed(subjects, add, remove) {
-            Some(after) => self.write(&client, &binding, role, after, seen.as_ref()).await,
-            None => Ok(()),
+        if let Some(after) = changed(subjects, &add, &remove) {
+            self.write(&client, &binding, role, after, seen.as_ref()).await?;
         }
+        Ok(Receipts::new())
     }
 }

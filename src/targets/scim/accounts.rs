@@ -96,6 +96,8 @@ pub(super) fn account(record: &Record) -> Result<Account, TargetError> {
         id: text(record, "id").ok_or_else(|| TargetError::Malformed("an account without an id".to_owned()))?,
         active: active(record),
         external_id: text(record, "externalId"),
+        names: text(record, "userName").into_iter().chain(emails(record)).collect(),
+        invited: false,
     })
 }
 

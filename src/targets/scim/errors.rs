@@ -249,6 +249,7 @@ mod tests {
             TargetError::Misconfigured(_) => "Misconfigured",
             TargetError::Throttled(_) => "Throttled",
             TargetError::Refused(_) => "Refused",
+            TargetError::NoSeat(_) => "NoSeat",
             TargetError::Conflict(_) => "Conflict",
             TargetError::Gone(_) => "Gone",
             TargetError::Ambiguous(_) => "Ambiguous",

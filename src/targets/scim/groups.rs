@@ -12,7 +12,7 @@ use super::patch::patch_of;
 use super::users::one_with_id;
 use super::{GROUPS, ScimTarget};
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
-use crate::targets::{Found, Holders, TargetError};
+use crate::targets::{Found, Holders, Holding, TargetError};
 
 /// The kind of a remote object that is a group.
 const GROUP_KIND: &str = "Group";
@@ -251,7 +251,7 @@ impl ScimTarget {
         };
         let accounts = members.into_iter().filter(|(_, member)| !nested(member));
         Ok(Some(Holders {
-            ids: accounts.map(|(id, _)| id).collect(),
+            ids: accounts.map(|(id, _)| (id, Holding::default())).collect(),
             version: version.filter(|_| etag),
         }))
     }

@@ -11,7 +11,6 @@ mod list;
 mod patch;
 mod users;
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +22,7 @@ use serde_json::Value;
 use self::client::{Client, Record, attribute};
 use self::errors::{Failure, Refusal};
 use super::pace::Pace;
-use super::{Account, AccountFacts, Found, Holders, Target, TargetError};
+use super::{Account, AccountFacts, Found, Holders, Order, Receipts, Target, TargetError, sides};
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
 
@@ -211,7 +210,7 @@ impl Target for ScimTarget {
         self.settle(done).await
     }
 
-    async fn create_account(&self, person: &AccountFacts) -> Result<Account, TargetError> {
+    async fn create_account(&self, person: &AccountFacts, _operation_id: &str) -> Result<Account, TargetError> {
         let done = self.create_user(person).await;
         self.settle(done).await
     }
@@ -221,9 +220,10 @@ impl Target for ScimTarget {
         self.settle(done).await
     }
 
-    async fn update_account(&self, id: &str, person: &AccountFacts, activate: bool) -> Result<(), TargetError> {
+    async fn update_account(&self, id: &str, person: &AccountFacts, activate: bool) -> Result<String, TargetError> {
         let done = self.update_user(id, person, activate).await;
-        self.settle(done).await
+        self.settle(done).await?;
+        Ok(id.to_owned())
     }
 
     async fn deactivate_account(&self, id: &str) -> Result<(), TargetError> {
@@ -245,11 +245,12 @@ impl Target for ScimTarget {
     async fn change_holders(
         &self,
         object: &RemoteObject,
-        add: &BTreeSet<String>,
-        remove: &BTreeSet<String>,
+        orders: &[Order],
         _seen: Option<&Holders>,
-    ) -> Result<(), TargetError> {
-        let done = self.change_group(object, add, remove).await;
-        self.settle(done).await
+    ) -> Result<Receipts, TargetError> {
+        let (add, remove) = sides(orders);
+        let done = self.change_group(object, &add, &remove).await;
+        self.settle(done).await?;
+        Ok(Receipts::new())
     }
 }

@@ -328,7 +328,10 @@ fn a_changed_email_moves_a_grant_of_the_cluster() {
     story.cluster();
     story.policy("basics", &json!({"entitlements": [{"name": "admin"}]}));
     assert_eq!(story.step().look_at, BTreeSet::from([key("cluster", "admin")]));
-    story.sight.holds.insert(key("cluster", "admin"), false);
+    story
+        .sight
+        .holds
+        .insert(key("cluster", "admin"), Look::plain(false, Timestamp::UNIX_EPOCH));
     story.step();
     assert_eq!(
         (story.state("admin"), story.grant("admin").account_id.as_str()),

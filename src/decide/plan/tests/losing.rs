@@ -93,10 +93,7 @@ fn terminated_while_the_account_is_being_made() {
     );
     assert!(story.intents().iter().all(Intent::is_loss));
     // It was never made.
-    let none = Outcome::Done {
-        account_id: String::new(),
-        attributes: None,
-    };
+    let none = Outcome::done(String::new(), None);
     story.all_come_to(&none);
     assert_eq!(
         (story.account().state, story.state("chat")),
@@ -789,7 +786,10 @@ fn what_another_row_of_the_same_person_holds_stays() {
     let mut story = Story::new();
     story.cluster();
     story.policy("admins", &json!({"entitlements": [{"name": "admin"}]}));
-    story.sight.holds.insert(key("cluster", "admin"), false);
+    story
+        .sight
+        .holds
+        .insert(key("cluster", "admin"), Look::plain(false, Timestamp::UNIX_EPOCH));
     let mut story = story.settle();
     let admin = |story: &Story| {
         let records = &story.ada().status.entitlements;
@@ -824,7 +824,10 @@ fn what_another_row_of_the_same_person_holds_stays() {
     let mut story = Story::new();
     story.cluster();
     story.policy("admins", &json!({"entitlements": [{"name": "admin"}]}));
-    story.sight.holds.insert(key("cluster", "admin"), false);
+    story
+        .sight
+        .holds
+        .insert(key("cluster", "admin"), Look::plain(false, Timestamp::UNIX_EPOCH));
     let mut story = story.settle();
     story
         .namespace

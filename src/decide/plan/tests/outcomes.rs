@@ -120,10 +120,7 @@ fn an_outcome_of_a_superseded_intent_is_ignored() {
     let meant = story.intents();
     story.terminate();
     story.step();
-    let done = Outcome::Done {
-        account_id: "A1".to_owned(),
-        attributes: None,
-    };
+    let done = Outcome::done("A1".to_owned(), None);
     for outcome in [done, refused(), unknown()] {
         story.sight.outcomes = meant.iter().map(|intent| (intent.clone(), outcome.clone())).collect();
         assert_eq!(story.plan().status, story.ada().status);
@@ -143,10 +140,7 @@ fn an_outcome_of_an_earlier_employment_is_ignored() {
     story.step();
     assert_eq!(story.state("chat"), GrantState::Granting);
     let recorded = story.ada().status.clone();
-    let done = Outcome::Done {
-        account_id: "A0".to_owned(),
-        attributes: None,
-    };
+    let done = Outcome::done("A0".to_owned(), None);
     story.sight.outcomes = meant.into_iter().map(|intent| (intent, done.clone())).collect();
     assert_eq!(story.plan().status, recorded);
 }
@@ -157,10 +151,7 @@ fn an_outcome_that_comes_twice_counts_once() {
     let mut story = granting();
     let meant = story.intents();
     story.all_done();
-    let done = Outcome::Done {
-        account_id: "A1".to_owned(),
-        attributes: None,
-    };
+    let done = Outcome::done("A1".to_owned(), None);
     story.sight.outcomes = meant.into_iter().map(|intent| (intent, done.clone())).collect();
     assert_eq!(story.plan().status, story.ada().status);
 }
@@ -189,10 +180,7 @@ fn an_account_that_is_found_gone_is_made_anew_with_all_it_held() {
     let mut story = Story::settled();
     story.facts(&json!({"displayName": "Ada L."}));
     story.step();
-    let none = Outcome::Done {
-        account_id: String::new(),
-        attributes: None,
-    };
+    let none = Outcome::done(String::new(), None);
     let next = story.all_come_to(&none);
     assert_eq!(
         (story.account().state, story.state("chat")),
@@ -228,10 +216,7 @@ fn an_account_that_was_ended_while_being_made_is_not_made_twice() {
     // Read back, there was none: then it is as for a hire.
     story.terminate();
     story.step();
-    let none = Outcome::Done {
-        account_id: String::new(),
-        attributes: None,
-    };
+    let none = Outcome::done(String::new(), None);
     story.all_come_to(&none);
     story.sight = Sight::default();
     story.facts(&json!({}));
