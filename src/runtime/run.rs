@@ -310,3 +310,32 @@ async fn stopped_for(mut stop: watch::Receiver<bool>, grace: Duration) {
         tracing::warn!("stopping took too long; what was under way is on record");
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    use super::*;
+
+    /// As `main` has it: of other flags the last one wins.
+    fn parse(arguments: &[&str]) -> RunOptions {
+        let command = RunOptions::augment_args(Command::new("run").args_override_self(true));
+        let matches = command.try_get_matches_from([&["run"], arguments].concat()).unwrap();
+        RunOptions::from_arg_matches(&matches).unwrap()
+    }
+
+    #[test]
+    fn ranges_add_up() {
+        let options = parse(&[
+            "--egress-allow=10.1.0.0/16,fd00:1::/32",
+            "--egress-allow",
+            "10.2.3.4",
+            "--egress-deny=10.1.2.0/24",
+        ]);
+        let allow: Vec<String> = options.egress_allow.iter().map(ToString::to_string).collect();
+        assert_eq!(allow, ["10.1.0.0/16", "fd00:1::/32", "10.2.3.4/32"]);
+        assert_eq!(options.egress_deny.len(), 1);
+        assert_eq!(parse(&[]).egress_allow, []);
+    }
+}
