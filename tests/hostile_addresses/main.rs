@@ -27,6 +27,9 @@ use names::Book;
 /// In the path, the query and a header of every request, and in no error.
 const SECRET: &str = "s3cr3t";
 
+/// Public as far as rules go, and routed nowhere since 2006 (RFC 3701), so that a fault here reaches nobody.
+const PUBLIC: &str = "3ffe::1";
+
 /// Hosts that are this machine, and that a connection can be made to.
 const LOOPBACK: [&str; 38] = [
     "127.0.0.1",
@@ -376,9 +379,9 @@ async fn targets_and_connections_say_what_is_refused_and_how_to_mend_it() {
              the operator opens this one only by an entry of exactly this address",
         ),
         (
-            "http://8.8.8.8/scim".to_owned(),
-            "8.8.8.8 is to be called by plain http, which shows the credentials to everybody on the way: set an https URL, or \
-             have the operator run with --egress-allow 8.8.8.8 if the way there is safe",
+            format!("http://[{PUBLIC}]/scim"),
+            "3ffe::1 is to be called by plain http, which shows the credentials to everybody on the way: set an https URL, or \
+             have the operator run with --egress-allow 3ffe::1 if the way there is safe",
         ),
     ] {
         let target = ScimTarget::new(&ScimOptions::new(&base, SECRET.into(), Egress::default())).unwrap();

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use rollcall::egress::{Egress, EgressError, Names, Rules};
 use url::Url;
 
-use crate::{SECRET, Wire, ask, client, is_refused, server};
+use crate::{PUBLIC, SECRET, Wire, ask, client, is_refused, server};
 
 /// Names and what is answered for each: one answer after the other, and the last one from then on.
 #[derive(Clone, Debug, Default)]
@@ -240,7 +240,7 @@ async fn plain_http_and_inner_names_need_an_address_that_was_opened() {
         ("http://directory.example/", "directory.example"),
         ("https://directory.acme.svc/", "directory.acme.svc"),
     ] {
-        let book = Book::of(name, &[&["8.8.8.8", "2600::1"]]);
+        let book = Book::of(name, &[&[PUBLIC]]);
         let error = ask(&client(&egress(&["172.20.0.0/16"], &book)), Url::parse(url).unwrap()).await;
         let Err(EgressError::Refused(why)) = error else {
             panic!("{url}: {error:?}");

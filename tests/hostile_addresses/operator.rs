@@ -1,11 +1,12 @@
 //! The same through the operator: what people read on the objects, and whose Secrets are read.
 
+use rollcall::egress::{Egress, EgressError, Rules};
 use rollcall_support::merge::Company;
 use rollcall_support::operator::Operator;
 use rollcall_support::world::{World, WorldOptions};
 use serde_json::Value;
 
-use crate::Wire;
+use crate::{Wire, ask, client};
 
 /// A target whose address and Secret are the author's to choose.
 fn target(name: &str, url: &str, secret: &str) -> String {
@@ -113,6 +114,15 @@ async fn objects_say_that_their_address_is_refused_and_other_tenants_secrets_are
     let message = condition(&world, &operator, of, "Reachable", "SecretMissing").await;
     let own = format!("Secret theirs does not exist in namespace {}", &*world.namespace);
     assert!(message.contains(&own), "{message}");
+
+    // An opened address is no trusted one: the API server's certificate is not of an authority that the system knows.
+    let opened = client(&Egress::new(Rules::opening(&["127.0.0.1"]).unwrap()));
+    let api_server = world.plane.url().replace("localhost", "127.0.0.1").parse().unwrap();
+    let error = ask(&opened, api_server).await.unwrap_err();
+    assert!(
+        matches!(&error, EgressError::NotSent(why) if why.contains("certificate")),
+        "{error:?}"
+    );
 
     assert!(wire.untouched());
     assert!(!operator.logs().contains("th3irs"));
