@@ -9,15 +9,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms, and the rooms that each may name besides itself: api ← decide ← hris, targets ← controllers ← runtime. What the
-/// command line shows (cli) needs only the pure ones, and nothing but main uses it.
-const ROOMS: [(&str, &[&str]); 7] = [
+/// command line shows (cli) needs only the pure ones, and nothing but main uses it. The way out (egress) needs none.
+const ROOMS: [(&str, &[&str]); 8] = [
     ("api", &[]),
     ("decide", &["api"]),
-    ("hris", &["api", "decide"]),
-    ("targets", &["api", "decide"]),
-    ("controllers", &["api", "decide", "hris", "targets"]),
+    ("egress", &[]),
+    ("hris", &["api", "decide", "egress"]),
+    ("targets", &["api", "decide", "egress"]),
+    ("controllers", &["api", "decide", "egress", "hris", "targets"]),
     ("cli", &["api", "decide"]),
-    ("runtime", &["api", "decide", "hris", "targets", "controllers"]),
+    (
+        "runtime",
+        &["api", "decide", "egress", "hris", "targets", "controllers"],
+    ),
 ];
 
 /// What the pure rooms may not name, and what that would bring in.
@@ -65,6 +69,23 @@ struct Named {
     /// Whether it is the whole path of a `use`.
     import: bool,
 }
+
+/// What makes connections. Only egress may name these: whatever calls an address out of a resource goes through it.
+const CONNECTING: [&str; 13] = [
+    "reqwest::Client",
+    "reqwest::ClientBuilder",
+    "reqwest::RequestBuilder",
+    "reqwest::blocking",
+    "reqwest::get",
+    "reqwest::dns",
+    "TcpStream",
+    "TcpSocket",
+    "UdpSocket",
+    "lookup_host",
+    "ToSocketAddrs",
+    "hyper",
+    "hyper_util",
+];
 
 /// All that is named in a source. Comments do not count; of a `use` each path counts, spelled out.
 fn named(source: &str) -> Vec<Named> {
@@ -280,7 +301,43 @@ fn rooms_depend_on_each_other_one_way() {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
-/// The two tests above see what they are there to see.
+/// Hosts out of resources are called through egress alone, which judges them. What kube does is kube's.
+#[test]
+fn only_egress_makes_connections() {
+    let connecting = |source: &str| {
+        let named = named(source).into_iter();
+        let hits = named.filter_map(|named| {
+            CONNECTING
+                .iter()
+                .find(|word| names(&named.text, word))
+                .map(|w| (named.line, *w))
+        });
+        hits.collect::<Vec<_>>()
+    };
+    let mut faults = Vec::new();
+    for (path, source) in ROOMS.iter().flat_map(|(room, _)| sources(room)) {
+        if path.starts_with("src/egress") {
+            continue;
+        }
+        for (line, word) in connecting(&source) {
+            faults.push(format!(
+                "{}:{line}: `{word}` makes connections to hosts that nobody judged: use egress::EgressClient",
+                path.display()
+            ));
+        }
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+    let sample = "use reqwest::{Method, Client};\nlet x = tokio::net::TcpStream::connect(a);\nuse kube::Client;\n";
+    assert_eq!(connecting(sample), [(1, "reqwest::Client"), (2, "TcpStream")]);
+    // Its own sources are full of them, so the words are the right ones.
+    assert!(
+        sources("egress")
+            .iter()
+            .any(|(_, source)| !connecting(source).is_empty())
+    );
+}
+
+/// The tests of rooms see what they are there to see.
 #[test]
 fn the_scan_finds_what_is_hidden_in_groups_and_overlooks_comments() {
     let sample = r#"

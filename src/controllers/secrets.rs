@@ -21,6 +21,12 @@ pub enum SecretError {
 /// Reads one key of a Secret of `namespace`.
 pub async fn read(client: &Client, namespace: &str, reference: &SecretKeyRef) -> Result<SecretString, SecretError> {
     let SecretKeyRef { name, key } = reference;
+    if !is_plain(name) {
+        return Err(SecretError::Missing(
+            "the reference to a Secret holds something else than the name of an object of its namespace: correct it"
+                .to_owned(),
+        ));
+    }
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = match api.get_opt(name).await {
         Ok(Some(secret)) => secret,
@@ -51,4 +57,39 @@ pub async fn read(client: &Client, namespace: &str, reference: &SecretKeyRef) ->
         ))
     })?;
     Ok(SecretString::from(text.trim().to_owned()))
+}
+
+/// Whether this is a name and not a way out of the namespace: it becomes a part of a path. The definitions refuse anything
+/// else, but not in an object that an older one let through.
+fn is_plain(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    !name.is_empty() && name.chars().all(allowed) && !name.starts_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i9_a_name_cannot_climb_out_of_its_namespace() {
+        for name in ["directory", "a-1.b", "0"] {
+            assert!(is_plain(name), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "../../other/secrets/theirs",
+            "%2e%2e",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a%2Fb",
+            "A",
+            "a b",
+            "a\\b",
+        ] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
 }
