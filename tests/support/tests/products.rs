@@ -3,7 +3,8 @@
 
 use rollcall_support::process::wait_until;
 use rollcall_support::products::{
-    Etcd, GitHubMock, JupyterHub, Kinto, OAuth2Mock, OAuth2Options, Permission, PocketBase, RabbitMq, StripeMock,
+    Etcd, GitHubMock, JupyterHub, Kinto, Mailman, OAuth2Mock, OAuth2Options, Permission, PocketBase, RabbitMq,
+    StripeMock,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -272,6 +273,70 @@ async fn a_token_of_etcd_dies() {
         tokio::time::sleep(wait).await;
         wait *= 2;
     }
+}
+
+#[tokio::test]
+async fn mailman_takes_forms_and_waits_for_people() {
+    let mailman = timed("Mailman", Mailman::start()).await;
+    let list = mailman.create_list("engineers").await.unwrap();
+    let now = [
+        ("pre_verified", "true"),
+        ("pre_confirmed", "true"),
+        ("pre_approved", "true"),
+    ];
+    let subscribe = async |person: &str, more: &[(&str, &str)]| {
+        let form = [&[("list_id", list.as_str()), ("subscriber", person)], more].concat();
+        mailman.request("POST", "/members", &form).await.unwrap()
+    };
+    let made = subscribe("ada@example.com", &now).await;
+    assert_eq!((made.status, &made.body), (201, &Value::Null));
+    let member = made
+        .header("location")
+        .unwrap()
+        .strip_prefix(&mailman.url())
+        .unwrap()
+        .to_owned();
+    assert_eq!(subscribe("ada@example.com", &now).await.status, 409);
+    assert_eq!(mailman.members(&list).await.unwrap(), ["ada@example.com"]);
+
+    // Who has to confirm first is no member, and does not wait any more once that is taken back.
+    let asked = subscribe("bob@example.com", &[]).await;
+    assert_eq!(asked.status, 202, "{}", asked.body);
+    assert_eq!(mailman.pending(&list).await.unwrap(), ["bob@example.com"]);
+    assert_eq!(mailman.members(&list).await.unwrap(), ["ada@example.com"]);
+    let request = format!("/lists/{list}/requests/{}", asked.body["token"].as_str().unwrap());
+    let discard = [("action", "discard")];
+    assert_eq!(mailman.request("POST", &request, &discard).await.unwrap().status, 204);
+    assert_eq!(mailman.pending(&list).await.unwrap(), Vec::<String>::new());
+
+    let delete = async |path: &str| mailman.request("DELETE", path, &[]).await.unwrap().status;
+    assert_eq!(delete(&member).await, 204);
+    assert_eq!(delete(&member).await, 404);
+    assert_eq!(mailman.members(&list).await.unwrap(), Vec::<String>::new());
+    let roster = mailman
+        .request("GET", &format!("/lists/{list}/roster/member"), &[])
+        .await
+        .unwrap();
+    assert_eq!((roster.status, roster.body.get("entries")), (200, None));
+    // The person stays known, until deleted by a call of its own.
+    assert!(
+        mailman
+            .addresses()
+            .await
+            .unwrap()
+            .contains(&"ada@example.com".to_owned())
+    );
+    assert_eq!(delete("/users/ada@example.com").await, 204);
+    assert_eq!(delete("/users/ada@example.com").await, 404);
+    assert!(
+        !mailman
+            .addresses()
+            .await
+            .unwrap()
+            .contains(&"ada@example.com".to_owned())
+    );
+    let (dir, url) = (mailman.dir().to_owned(), mailman.url());
+    leaves_nothing(mailman, dir, &url).await;
 }
 
 #[tokio::test]

@@ -50,7 +50,8 @@ async fn python_version(what: &str) -> Result<String> {
     Ok(version.stdout)
 }
 
-/// Makes an environment in `directory` and installs into it, or with it into a directory of its own.
+/// Makes an environment in `directory` and installs into it, or with it into a directory of its own. `requirements` are
+/// all that is wanted, dependencies included.
 async fn pip_install(directory: &Path, what: &str, requirements: &str, target: Option<&Path>) -> Result<()> {
     let (log, venv) = (directory.join("log"), directory.join("venv"));
     eprintln!("installing {what} (once, some seconds)");
@@ -67,7 +68,7 @@ async fn pip_install(directory: &Path, what: &str, requirements: &str, target: O
     let requirements = write(directory, "requirements.txt", requirements)?;
     let mut pip = Spec::new(venv.join("bin/python"))
         .args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check"])
-        .args(["--progress-bar", "off", "-r"])
+        .args(["--progress-bar", "off", "--no-deps", "-r"])
         .arg(&requirements);
     if let Some(target) = target {
         pip = pip.arg("--target").arg(target);

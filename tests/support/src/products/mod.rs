@@ -12,6 +12,7 @@
 //! | [`Kinto`] | If-Match and If-None-Match with 412; members that are replaced whole; a dangling member after a delete |
 //! | [`PocketBase`] | a login call that yields a token; roles that are replaced whole, without `ETag` |
 //! | [`Etcd`] | a login call whose tokens die; everything is POST; 400 with a code for "already so" and for "gone" |
+//! | [`Mailman`] | form bodies; ids in `Location`; subscriptions that wait for the person; absent keys for empty lists |
 //! | [`StripeMock`] | the vendor's description of Issuing: form bodies. It keeps nothing |
 //! | [`GitHubMock`] | the vendor's description of team memberships. It keeps nothing |
 //! | [`OAuth2Mock`] | client credentials: scopes, audiences, lifetimes, wrong secrets |
@@ -21,6 +22,7 @@ mod github;
 mod install;
 mod jupyterhub;
 mod kinto;
+mod mailman;
 mod oauth2;
 mod pocketbase;
 mod rabbitmq;
@@ -31,6 +33,7 @@ pub use etcd::Etcd;
 pub use github::GitHubMock;
 pub use jupyterhub::JupyterHub;
 pub use kinto::Kinto;
+pub use mailman::Mailman;
 pub use oauth2::{OAuth2Mock, OAuth2Options, TokenRequest};
 pub use pocketbase::PocketBase;
 pub use rabbitmq::{Permission, RabbitMq};

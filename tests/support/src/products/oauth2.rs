@@ -2,7 +2,7 @@
 
 use super::install::{NodePackages, node_packages};
 use super::secret;
-use super::server::{Answer, Server};
+use super::server::{Answer, Server, form};
 use crate::process::{Context as _, Result};
 use std::path::Path;
 use std::time::Duration;
@@ -117,15 +117,10 @@ impl OAuth2Mock {
 
     /// Asks for a token with a secret of one's own choice, in a header, and with more parameters.
     pub async fn ask(&self, secret: &str, parameters: &[(&str, &str)]) -> Result<Answer> {
+        let all = [&[("grant_type", "client_credentials")], parameters].concat();
         self.server
             .send("POST", "/token", |request| {
-                let mut body = url::form_urlencoded::Serializer::new(String::new());
-                body.append_pair("grant_type", "client_credentials")
-                    .extend_pairs(parameters);
-                request
-                    .basic_auth(CLIENT, Some(secret))
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(body.finish())
+                form(request.basic_auth(CLIENT, Some(secret)), &all)
             })
             .await
     }

@@ -159,6 +159,18 @@ pub(super) fn json(request: RequestBuilder, body: Option<&Value>) -> RequestBuil
     }
 }
 
+/// Adds a form as body, unless it is empty.
+pub(super) fn form(request: RequestBuilder, parameters: &[(&str, &str)]) -> RequestBuilder {
+    if parameters.is_empty() {
+        return request;
+    }
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(parameters);
+    request
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body.finish())
+}
+
 /// The strings under `key` of each item of a list, sorted.
 pub(super) fn names(list: &Value, key: &str) -> Vec<String> {
     let items = list.as_array().into_iter().flatten();

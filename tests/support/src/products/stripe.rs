@@ -4,7 +4,7 @@
 //! shows whether a definition asks as Stripe wants to be asked, and no more.
 
 use super::install::{GoProgram, go_program};
-use super::server::{Answer, Server};
+use super::server::{Answer, Server, form};
 use crate::process::Result;
 
 const GO_MOD: &str = include_str!("../../products/stripe/go.mod");
@@ -61,19 +61,9 @@ impl StripeMock {
     }
 
     /// Sends a form, or nothing if it is empty; `path` starts with `/v1`.
-    pub async fn request(&self, method: &str, path: &str, form: &[(&str, &str)]) -> Result<Answer> {
+    pub async fn request(&self, method: &str, path: &str, parameters: &[(&str, &str)]) -> Result<Answer> {
         self.server
-            .send(method, path, |request| {
-                let request = request.bearer_auth(KEY);
-                if form.is_empty() {
-                    return request;
-                }
-                let mut body = url::form_urlencoded::Serializer::new(String::new());
-                body.extend_pairs(form);
-                request
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(body.finish())
-            })
+            .send(method, path, |request| form(request.bearer_auth(KEY), parameters))
             .await
     }
 }
