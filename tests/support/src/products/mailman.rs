@@ -13,10 +13,7 @@ use serde_json::Value;
 
 const REQUIREMENTS: &str = include_str!("../../products/mailman/requirements.txt");
 const CONFIG: &str = include_str!("../../products/mailman/mailman.cfg");
-/// What its script `runner` does, which names the directory that it was installed in. The module for news groups, which
-/// Python had until 3.12, is imported by commands that nobody gives here.
-const RUN: &str = "import sys, types; sys.modules['nntplib'] = types.ModuleType('nntplib'); \
-                   from mailman.bin.runner import main; main()";
+const RUN: &str = include_str!("../../products/mailman/run.py");
 const ADMIN: &str = "admin";
 const DOMAIN: &str = "example.com";
 
@@ -39,10 +36,10 @@ impl Mailman {
                 .replace("PORT", &server.port(0).to_string())
                 .replace("PASSWORD", &password);
             server.write("mailman.cfg", &config)?;
+            server.write("run.py", RUN)?;
             let spec = server
                 .spec(&python)
-                .args(["-c", RUN])
-                .args(["-C", "mailman.cfg", "--runner=rest:0:1"]);
+                .args(["run.py", "-C", "mailman.cfg", "--runner=rest:0:1"]);
             server.run(&spec)?;
             let address = format!("{ADMIN}:{password}@127.0.0.1:{}", server.port(0));
             server.ready(&format!("http://{address}/3.1/system"), None).await
