@@ -1,7 +1,7 @@
 //! The products do what Rollcall's tests rely on, side by side, and leave nothing behind.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use rollcall_support::process::wait_until;
+use rollcall_support::process::{TempDir, wait_until};
 use rollcall_support::products::{
     Etcd, GitHubMock, JupyterHub, Kinto, Mailman, OAuth2Mock, OAuth2Options, Permission, PocketBase, RabbitMq,
     StripeMock,
@@ -453,4 +453,47 @@ async fn an_issuer_minds_the_secret_and_the_audience() {
     assert_eq!((requests[0].credentials.as_str(), &requests[1].token), ("basic", &None));
     let (dir, url) = (issuer.dir().to_owned(), issuer.token_url());
     leaves_nothing(issuer, dir, &url).await;
+}
+
+/// Not a test: the little process that the next one kills.
+#[tokio::test]
+#[ignore = "run by a_killed_test_leaves_no_broker"]
+async fn victim() {
+    let Some(report) = std::env::var_os("ROLLCALL_TEST_REPORT") else {
+        return;
+    };
+    let broker = RabbitMq::start().await.unwrap();
+    let unfinished = broker.dir().join("report");
+    std::fs::write(&unfinished, broker.dir().to_str().unwrap()).unwrap();
+    std::fs::rename(unfinished, report).unwrap();
+    std::future::pending::<()>().await;
+}
+
+/// Erlang's helpers leave the broker's process group, and its port mapper usually stays for good.
+#[tokio::test]
+async fn a_killed_test_leaves_no_broker() {
+    let dir = TempDir::new("killer").unwrap();
+    let report = dir.path().join("report");
+    let mut victim = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["victim", "--exact", "--ignored", "--nocapture"])
+        .env("ROLLCALL_TEST_REPORT", &report)
+        .env_remove("ROLLCALL_KEEP_TEMP")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = || std::fs::read_to_string(&report).ok();
+    let broker = wait_until(Duration::from_mins(5), started).await.unwrap();
+    let broker = Path::new(&broker);
+    let running = processes_of(broker);
+    for program in ["beam", "epmd", "erl_child_setup"] {
+        assert!(
+            running.iter().any(|command| command.contains(program)),
+            "no {program}: {running:?}"
+        );
+    }
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let gone = || (processes_of(broker).is_empty() && !broker.exists()).then_some(());
+    let waited = wait_until(Duration::from_secs(10), gone).await;
+    assert!(waited.is_some(), "{:?} are left behind", processes_of(broker));
 }
