@@ -1,4 +1,8 @@
 //! Where the products come from: package registries, into the cache, once per machine and version.
+//!
+//! What is pinned stands in `tests/support/products`, a directory each. To take a new version: for Python as the first
+//! lines of `requirements.txt` say; for Node.js change `package.json` and run `npm install --package-lock-only
+//! --ignore-scripts --omit-lockfile-registry-resolved`; for Go run `go get -tool PACKAGE@VERSION`.
 
 use crate::process::{CacheEntry, Context as _, Error, Result, Spec, cached, find_program, output, step};
 use std::path::{Path, PathBuf};
