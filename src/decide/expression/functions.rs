@@ -77,28 +77,25 @@ fn is_none(error: &ExecutionError) -> bool {
     )
 }
 
-/// Asks a value, whatever it is; what cannot be asked has no parts.
+/// Asks a value, whatever it is. `null` has no parts, and of what cannot have any it is an error to ask.
 fn ask<'b, 'v>(value: &CowVal<'b, 'v>, asked: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError> {
-    let indexer = value.as_indexer().ok_or_else(|| ExecutionError::no_such_key(""))?;
-    indexer.get(asked).map(CowVal::into_owned)
+    match value.as_indexer() {
+        Some(indexer) => indexer.get(asked).map(CowVal::into_owned),
+        None if value.downcast_ref::<CelNull>().is_some() => Err(ExecutionError::no_such_key("")),
+        None => Err(said("a part is asked of what is no object and no list")),
+    }
 }
 
 /// The element or member that `key` names. A list that the expression made itself has elements as well.
 fn look<'b, 'v>(value: &CowVal<'b, 'v>, key: &CowVal<'_, '_>) -> Result<Box<dyn Val + 'v>, ExecutionError> {
-    let asked = match (key.downcast_ref::<CelString>(), key.downcast_ref::<CelInt>()) {
-        (Some(name), _) => Ask::Part(name.inner().to_owned()),
-        (_, Some(place)) => {
-            if value.downcast_ref::<CelList>().is_some() {
-                return ask(value, key.as_ref());
-            }
-            Ask::At(*place.inner())
-        }
-        _ => return Err(ExecutionError::missing_argument_or_target()),
-    };
-    if value.downcast_ref::<CelList>().is_some() {
-        return Err(ExecutionError::no_such_key(""));
+    let is_list = value.downcast_ref::<CelList>().is_some();
+    match (key.downcast_ref::<CelString>(), key.downcast_ref::<CelInt>()) {
+        (Some(_), _) if is_list => Err(said("a member is asked of a list")),
+        (Some(name), _) => ask(value, &Ask::Part(name.inner().to_owned())),
+        (_, Some(_)) if is_list => ask(value, key.as_ref()),
+        (_, Some(place)) => ask(value, &Ask::At(*place.inner())),
+        _ => Err(ExecutionError::missing_argument_or_target()),
     }
-    ask(value, &asked)
 }
 
 fn part<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
@@ -110,12 +107,13 @@ fn part<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
     }
 }
 
-/// `null` is no value.
+/// `null` is no value, and a list has no members; of a text or a number it cannot be asked.
 fn has<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
     let [value, key] = take(arguments)?;
+    let is_list = || value.downcast_ref::<CelList>().is_some() || ask(&value, &Ask::Size).is_ok();
     match look(&value, &key) {
         Ok(found) => Ok(truth(found.downcast_ref::<CelNull>().is_none())),
-        Err(error) if is_none(&error) => Ok(truth(false)),
+        Err(error) if is_none(&error) || is_list() => Ok(truth(false)),
         Err(error) => Err(error),
     }
 }
@@ -208,7 +206,9 @@ fn as_items<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
     }
     match ask(&value, &Ask::Items(most)) {
         Ok(list) => Ok(CowVal::Owned(list)),
-        Err(error) if is_none(&error) => Err(said(format!("{} is no list", called(&name)))),
+        Err(error) if is_none(&error) || value.as_indexer().is_none() => {
+            Err(said(format!("{} is no list", called(&name))))
+        }
         Err(error) => Err(error),
     }
 }

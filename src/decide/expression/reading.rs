@@ -1,5 +1,7 @@
 //! One expression that reads a value: an id out of an answer, whether an answer is an error, the items of a page.
 
+mod path;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use cel::common::types::{CelBool, CelInt, CelList, CelMap, CelMapKey, CelNull, C
 use cel::common::value::Val;
 use serde_json::{Map, Value as Json};
 
+use self::path::Path;
 use super::compiled::Compiled;
 use super::facts::{Ask, Whole};
 use super::language::Language;
@@ -44,7 +47,10 @@ impl Reading {
     /// [`TEMPLATE_BUDGET`](super::TEMPLATE_BUDGET) steps, whatever the values.
     pub fn compile(source: &str, scope: &Scope, expect: Expect) -> Result<Self, Refusal> {
         let (start, bare) = bare(source)?;
-        Self::bare(bare, scope, expect).map_err(|refusal| refusal.within(source, start))
+        Self::bare(bare, scope, expect).map_err(|refusal| match start {
+            0 => refusal,
+            _ => refusal.within(source, start),
+        })
     }
 
     /// Checks an expression without `${…}` around it.
@@ -85,11 +91,10 @@ impl Reading {
     pub fn items<'a>(&self, values: &Values<'a>) -> Result<Vec<Cow<'a, Json>>, String> {
         if let Some(path) = &self.path {
             self.compiled.check(values)?;
-            return match path.find(values) {
+            return match path.find(values)? {
                 Some(Json::Array(elements)) => Ok(elements.iter().map(Cow::Borrowed).collect()),
-                Some(value) if !(value.is_null() && path.is_optional) => Err(format!("{} is no list", path.name)),
-                _ if path.is_optional => Ok(Vec::new()),
-                _ => Err(format!("{} has no value", path.name)),
+                Some(_) => Err(format!("{} is no list", path.name)),
+                None => Ok(Vec::new()),
             };
         }
         let mut room = MAX_ITEMS;
@@ -269,49 +274,5 @@ fn copy(part: &dyn Indexer, room: &mut usize) -> Result<Json, String> {
             Ok(value.clone())
         }
         None => Err(nothing()),
-    }
-}
-
-/// A path into an answer, such as `response.body.items`, followed without any copy.
-#[derive(Debug)]
-struct Path {
-    /// As it is written.
-    name: String,
-    root: String,
-    parts: Vec<String>,
-    /// Whether a `.?` stands in it.
-    is_optional: bool,
-}
-
-impl Path {
-    /// The path that `source` is; `None` where it is something else.
-    fn read(source: &str, scope: &Scope) -> Option<Self> {
-        let name = source.trim();
-        let mut parts = name.split('.');
-        let root = parts.next().filter(|root| scope.is_json(root))?;
-        let is_name = |part: &str| {
-            part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        let parts: Vec<&str> = parts.collect();
-        let is_optional = parts.iter().any(|part| part.starts_with('?'));
-        let parts: Option<Vec<String>> = parts
-            .into_iter()
-            .map(|part| {
-                let part = part.strip_prefix('?').unwrap_or(part);
-                is_name(part).then(|| part.to_owned())
-            })
-            .collect();
-        Some(Self {
-            name: name.to_owned(),
-            root: root.to_owned(),
-            parts: parts?,
-            is_optional,
-        })
-    }
-
-    fn find<'a>(&self, values: &Values<'a>) -> Option<&'a Json> {
-        let root = values.json_of(&self.root)?;
-        self.parts.iter().try_fold(root, |value, part| value.get(part))
     }
 }

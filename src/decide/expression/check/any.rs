@@ -161,7 +161,7 @@ impl Checker<'_> {
             (op::EQUALS | op::NOT_EQUALS, [Type::Null, other] | [other, Type::Null]) => Err(self.refuse(
                 id,
                 format!(
-                    "{} is never null: test with has(…) whether there is a value",
+                    "null is compared with {}, which never is: test with has(…) whether there is a value",
                     other.words()
                 ),
             )),
@@ -218,6 +218,8 @@ impl Checker<'_> {
             Type::Optional(of) => (&**of, true),
             of => (of, asked),
         };
+        // What an optional holds is copied before it is asked.
+        let around = of.weight().saturating_add(index.weight()).saturating_add(4);
         let element = match (of, index) {
             (Type::List(of, _), Type::Number) if may_be_absent => (**of).clone(),
             (Type::Any(bytes), Type::Number | Type::Text(_)) => Type::Any(*bytes),
@@ -241,7 +243,7 @@ impl Checker<'_> {
             _ => "…".to_owned(),
         };
         let name = format!("{name}[{key}]");
-        let steps = steps.saturating_add(4).saturating_add(element.weight().min(32));
+        let steps = steps.saturating_add(around).saturating_add(element.weight());
         let type_ = if may_be_absent {
             "@opt".clone_into(&mut call.func_name);
             Type::Optional(Box::new(element))

@@ -88,7 +88,9 @@ impl Checker<'_> {
         }
         let part = self.part(at, &known.type_, &field, how == How::Tested)?;
         self.attributes.extend(part.mention);
-        let steps = known.steps + part.type_.weight() + 1;
+        // What an optional holds is copied before it is asked.
+        let held = if how == How::Optional { known.type_.weight() } else { 0 };
+        let steps = known.steps.saturating_add(part.type_.weight()).saturating_add(held + 1);
         // What has parts is always there: whether it has any is asked of the parts.
         let has_parts = matches!(part.type_, Type::Place(_) | Type::CustomFields);
         let select = |operand: IdedExpr, field: String| {

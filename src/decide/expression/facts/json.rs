@@ -22,7 +22,7 @@ pub(in super::super) enum Ask {
     Part(String),
     /// The element of a list.
     At(i64),
-    /// All elements of a list, if they are at most so many: `None` is no list, and an error too many.
+    /// All elements of a list, if they are at most so many.
     Items(usize),
     /// How many elements or members there are.
     Size,
@@ -90,15 +90,23 @@ pub(super) fn value<'b, 'v, 'a: 'v>(value: &'a Json) -> CowVal<'b, 'v> {
     }
 }
 
-/// What a part of an answer says to `ask`. `NoSuchKey` is that there is none.
+/// What a part of an answer says to `ask`. `NoSuchKey` is that there is none, or for `Items`, `Size` and `Digits` that
+/// it is no such thing; a member or an element that is asked of what can have none is another error: who looks for what
+/// may be absent must not take a page in HTML for an empty answer.
 pub(super) fn answer<'b, 'v, 'a: 'v>(value: &'a Json, ask: &Ask) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let none = || ExecutionError::no_such_key("");
     match ask {
-        Ask::Part(name) => value.get(name).map(self::value).ok_or_else(none),
-        Ask::At(place) => {
-            let place = usize::try_from(*place).map_err(|_| none())?;
-            value.get(place).map(self::value).ok_or_else(none)
-        }
+        Ask::Part(name) => match value {
+            Json::Object(members) => members.get(name).map(self::value).ok_or_else(none),
+            _ => Err(said("a member is asked of what is no object")),
+        },
+        Ask::At(place) => match value {
+            Json::Array(elements) => {
+                let element = usize::try_from(*place).ok().and_then(|place| elements.get(place));
+                element.map(self::value).ok_or_else(none)
+            }
+            _ => Err(said("an element is asked of what is no list")),
+        },
         Ask::Items(most) => match value {
             Json::Array(elements) if elements.len() > *most => Err(said(format!(
                 "a list has more than {most} elements, and an expression goes through no more"
