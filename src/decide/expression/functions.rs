@@ -262,7 +262,10 @@ fn within<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
 fn size<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
     let [value, name] = take(arguments)?;
     let size = if let Some(text) = value.downcast_ref::<CelString>() {
-        text.inner().chars().take(MAX_WHOLE).count()
+        if text.inner().len() > MAX_WHOLE {
+            return Err(said(format!("{} is longer than {MAX_WHOLE} bytes", called(&name))));
+        }
+        text.inner().chars().count()
     } else if let Some(list) = value.downcast_ref::<CelList>() {
         list.inner().len()
     } else {

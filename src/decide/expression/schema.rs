@@ -17,7 +17,7 @@ pub(super) const MAX_WHOLE: usize = 64 << 10;
 /// Elements of an answer's list that a macro or `in` goes through.
 pub(super) const MAX_LIST: usize = 1000;
 /// Bytes in a text of an element of such a list, where there may be many.
-pub(super) const MAX_PART: usize = 4096;
+pub(super) const MAX_PART: usize = 1024;
 /// Elements of a list in an element of such a list.
 pub(super) const MAX_PART_LIST: usize = 100;
 

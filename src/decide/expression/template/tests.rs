@@ -146,6 +146,10 @@ fn a_reading_comes_to_a_value() {
         ),
         ("response.body.items.all(i, i.roles.size() > 0)", json!(true)),
         ("response.body.items.exists_one(i, i.id.endsWith('2'))", json!(true)),
+        (
+            "response.body.items.exists(i, i.roles.exists(r, r == employee.workEmail))",
+            json!(false),
+        ),
         ("response.body.items[1].roles", json!(["b", "c"])),
         ("response.body.items.filter(i, i.id == 'u-2')[0].roles[0]", json!("b")),
         // Texts.
@@ -386,11 +390,6 @@ fn a_slip_is_refused_with_its_spot_and_the_remedy() {
         ("", None, "it is empty: name a value"),
         ("1.5", Some((1, 1)), "whole"),
         (
-            "response.body.items.exists(i, i.roles.exists(r, r == 'x'))",
-            None,
-            "put fewer macros into each other",
-        ),
-        (
             "response.body.items.exists(i, response.body.others.exists(o, o == i))",
             None,
             "put fewer macros into each other",
@@ -578,7 +577,7 @@ fn a_template_is_bounded() {
     assert!(refused(&json!(vec!["${page}"; 257])).contains("more than 256 expressions"));
     assert!(refused(&json!(vec!["${employee.jobTitle.matches('x')}"; 17])).contains("more than 16 patterns"));
     let heavy = "${response.body.items.exists(i, i.id.lowerAscii() == account.id.lowerAscii())}";
-    assert!(refused(&json!(vec![heavy; 20])).contains("may take"));
+    assert!(refused(&json!(vec![heavy; 40])).contains("may take"));
     template(&json!(heavy));
     let deep = (0..100).fold(json!("x"), |inner, _| json!([inner]));
     assert!(refused(&deep).contains("nested too deep"));
