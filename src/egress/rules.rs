@@ -14,7 +14,7 @@ use super::special;
 pub struct Rules {
     /// Ranges that may be reached though they are not public, by plain http too: whoever runs the operator knows the way
     /// there. An address where a cloud gives out credentials, and the API server's, is opened only by an entry of exactly
-    /// that address, since a range is easily wider than was meant: 100.64.0.0/10 and fc00::/7 hold such addresses.
+    /// that address, since a range is easily wider than was meant: `100.64.0.0/10` and `fc00::/7` hold such addresses.
     pub allow: Vec<IpNet>,
     /// Ranges that may not be reached, whatever `allow` says.
     pub deny: Vec<IpNet>,
