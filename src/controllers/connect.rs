@@ -26,7 +26,7 @@ pub async fn connect(
                 SecretError::Missing(why) => TargetError::Misconfigured(why),
                 SecretError::Unreadable(why) => TargetError::Unreachable(why),
             })?;
-        let mut options = ScimOptions::new(&scim.base_url, token);
+        let mut options = ScimOptions::new(&scim.base_url, token, context.settings.egress.clone());
         options.pace = pace;
         return Ok(Arc::new(ScimTarget::new(&options)?));
     }
