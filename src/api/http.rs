@@ -47,6 +47,26 @@ pub struct Http {
     pub kinds: Vec<HttpKind>,
 }
 
+impl Http {
+    /// The keys of Secrets that hold its credentials.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
+        let auth = self.auth.as_ref();
+        let one = [
+            auth.and_then(|auth| auth.bearer.as_ref())
+                .map(|auth| &auth.token_secret_ref),
+            auth.and_then(|auth| auth.basic.as_ref())
+                .and_then(|auth| auth.password_secret_ref.as_ref()),
+            auth.and_then(|auth| auth.header.as_ref())
+                .map(|auth| &auth.value_secret_ref),
+            auth.and_then(|auth| auth.oauth2.as_ref())
+                .map(|auth| &auth.client_secret_ref),
+        ];
+        let login = auth.and_then(|auth| auth.login.as_ref());
+        let more = login.into_iter().flat_map(|login| login.secrets.values());
+        one.into_iter().flatten().chain(more)
+    }
+}
+
 /// How calls are authenticated: exactly one of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -191,7 +191,7 @@ impl Client {
         if let Some(version) = version.and_then(|version| HeaderValue::from_str(version).ok()) {
             request = request.header(IF_MATCH, version);
         }
-        self.pace.ready().await;
+        let _permit = self.pace.ready().await;
         let mut answer = request.send().await.map_err(|error| no_answer(&about, error))?;
         let status = answer.status();
         if !status.is_success() {
