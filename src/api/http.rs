@@ -47,6 +47,26 @@ pub struct Http {
     pub kinds: Vec<HttpKind>,
 }
 
+impl Http {
+    /// The keys of Secrets that hold its credentials.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretKeyRef> {
+        let auth = self.auth.as_ref();
+        let one = [
+            auth.and_then(|auth| auth.bearer.as_ref())
+                .map(|auth| &auth.token_secret_ref),
+            auth.and_then(|auth| auth.basic.as_ref())
+                .and_then(|auth| auth.password_secret_ref.as_ref()),
+            auth.and_then(|auth| auth.header.as_ref())
+                .map(|auth| &auth.value_secret_ref),
+            auth.and_then(|auth| auth.oauth2.as_ref())
+                .map(|auth| &auth.client_secret_ref),
+        ];
+        let login = auth.and_then(|auth| auth.login.as_ref());
+        let more = login.into_iter().flat_map(|login| login.secrets.values());
+        one.into_iter().flatten().chain(more)
+    }
+}
+
 /// How calls are authenticated: exactly one of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -178,7 +198,6 @@ fn bearer() -> String {
 /// One request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.json) || !has(self.form)").message("set json or form, not both"))]
 pub struct Call {
     /// The method.
     pub method: Method,
@@ -194,7 +213,7 @@ pub struct Call {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub headers: BTreeMap<String, String>,
-    /// Template of a JSON body.
+    /// Template of a JSON body; not with `form`. No rule of the CRD can say so: CEL does not see a field without a type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Tree>,
     /// Templates of the fields of a form body.

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::common::{Duration, NameRef, SecretKeyRef};
 use super::employee::Cause;
@@ -82,6 +82,15 @@ pub struct TargetSystemSpec {
     /// How many people may lose something here within a window before a person must decide.
     #[serde(default)]
     pub guard: Guard,
+}
+
+impl TargetSystemSpec {
+    /// The names of the Secrets that hold its credentials.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let scim = self.scim.iter().map(|scim| &scim.bearer_token_secret_ref);
+        let http = self.http.iter().flat_map(Http::secrets);
+        scim.chain(http).map(|reference| reference.name.clone()).collect()
+    }
 }
 
 fn every_verb() -> Vec<ManagementPolicy> {

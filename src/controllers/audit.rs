@@ -28,7 +28,8 @@ pub struct AuditLine<'a> {
     pub employee: &'a str,
     /// Name of the TargetSystem.
     pub target: &'a str,
-    /// `createAccount`, `updateAccount`, `activateAccount`, `deactivateAccount`, `deleteAccount`, `grant` or `revoke`.
+    /// `createAccount`, `updateAccount`, `activateAccount`, `deactivateAccount`, `deleteAccount`, `grant`, `update` or
+    /// `revoke`.
     pub effect: &'a str,
     /// The remote object, as `kind/id`; empty for accounts.
     #[serde(skip_serializing_if = "str::is_empty")]

@@ -16,15 +16,13 @@ use crate::targets::pace::Pace;
 use crate::targets::scim::{ScimOptions, ScimTarget};
 use crate::targets::{Target, TargetError};
 
-/// Makes the target that `system` describes.
+/// Makes the target that `system` describes; whatever it sends goes at `pace`.
 pub async fn connect(
     context: &Context,
     namespace: &str,
     system: &TargetSystem,
+    pace: Arc<Pace>,
 ) -> Result<Arc<dyn Target>, TargetError> {
-    let gate = context.gate.clone();
-    let pace = Pace::per_minute(system.spec.rate_limit.requests_per_minute).only_while(move || gate.is_open());
-    let pace = Arc::new(pace);
     if let Some(scim) = &system.spec.scim {
         let token = secrets::read(&context.client, namespace, &scim.bearer_token_secret_ref)
             .await

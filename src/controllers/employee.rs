@@ -19,6 +19,7 @@ use super::report;
 use crate::api::Employee;
 use crate::api::conditions::{self, Fact};
 use crate::api::employee::{AccountState, DeletionPolicy, EmployeeStatus, GrantState};
+use crate::decide::effect::intents;
 use crate::decide::plan::{Next, next};
 use crate::decide::{Person, resolve};
 
@@ -87,6 +88,7 @@ pub async fn reconcile(
     }
 
     // 5. Record, if it differs (IO).
+    let before = intents(&person.status.accounts, &person.status.entitlements);
     let acknowledged = if next.status == person.status {
         person
     } else {
@@ -99,7 +101,7 @@ pub async fn reconcile(
     } else {
         context
             .desks
-            .submit(&context, &namespace, &acknowledged, &sight.outcomes);
+            .submit(&context, &namespace, &acknowledged, &before, &sight.outcomes);
     }
 
     // 7. Let go of an object that asked for it, once nothing is left.

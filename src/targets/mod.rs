@@ -2,6 +2,7 @@
 
 pub mod http;
 pub mod kubernetes;
+pub mod listing;
 pub mod pace;
 pub mod scim;
 
@@ -40,6 +41,12 @@ pub trait Target: Send + Sync {
         Ok(None)
     }
 
+    /// Whether a person's account is found in the list of [`accounts`](Self::accounts) by correlation key and names just as
+    /// [`find_account`](Self::find_account) would find it, so that one listing does for many look-ups.
+    fn listing_finds(&self) -> bool {
+        false
+    }
+
     /// Creates the account. A result that leaves open whether it was done is [`TargetError::Ambiguous`]. `operation_id` travels
     /// with it where the target takes an idempotency key.
     async fn create_account(&self, person: &AccountFacts, operation_id: &str) -> Result<Account, TargetError>;
@@ -56,6 +63,12 @@ pub trait Target: Send + Sync {
     /// What of its creations can be done again when nobody knows whether they were done.
     fn repeats(&self, _object: Option<&RemoteObject>) -> Repeats {
         Repeats::Found
+    }
+
+    /// How many orders one [`change_holders`](Self::change_holders) is given at the most. Where each takes a request of its
+    /// own few are better, since what is being sent is not overtaken.
+    fn most_orders(&self, _kind: &str) -> usize {
+        100
     }
 
     /// Reads the account by its id; `None` where it is gone.

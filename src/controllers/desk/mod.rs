@@ -1,6 +1,8 @@
 //! The desk of each target: acknowledged intents on their way to its writer, what the writer saw, and what came of it.
 //! All of it in memory: after a restart the records bring it back.
 
+mod looks;
+mod news;
 mod person;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,20 +12,23 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use self::person::MadeOf;
+pub use self::looks::{HoldersSeen, LastLooks, Place, Seen, Shown};
+pub use self::news::News;
+use self::person::{MadeOf, correlation_key};
 pub use self::person::{Job, Note, PersonDesk};
 use super::context::Context;
 use super::writer;
 use crate::api::conditions::Fact;
+use crate::api::employee::AccountState;
 use crate::api::entitlement::RemoteObject;
-use crate::api::target::{Adopt, Capabilities};
+use crate::api::target::{Adopt, Capabilities, Quarantine};
 use crate::decide::Person;
-use crate::decide::effect::{AccountSight, Intent, Look, Outcome, RemoteKey, Sight, intents};
+use crate::decide::effect::{AccountSight, Intent, Outcome, RemoteKey, Sight, intents};
 use crate::decide::losses::{Named, account_name, readable_target};
-use crate::targets::{Found, Holders};
+use crate::targets::Found;
+use crate::targets::listing::Listing;
 
 /// How long a finished person waits for results from other targets, so that one record carries them all.
 const GATHER: Duration = Duration::from_millis(400);
@@ -46,12 +51,14 @@ pub struct Desk {
     /// What is on it.
     pub state: Mutex<DeskState>,
     /// There is something new on it.
-    pub news: Notify,
+    pub news: News,
     /// Nothing more is to be taken off.
     pub closing: AtomicBool,
-    /// Ends a pause of the writer when `closing` is set.
-    pub closed: Notify,
+    /// Ends the pauses of the writer when `closing` is set.
+    pub closed: News,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Whose turn it is with an object that is written whole.
+    turns: Mutex<HashMap<RemoteObject, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// What is on a desk.
@@ -59,25 +66,18 @@ pub struct Desk {
 pub struct DeskState {
     /// By Employee.
     pub people: BTreeMap<String, PersonDesk>,
-    /// The last look at the holders of objects.
-    pub holders: BTreeMap<RemoteObject, HoldersSeen>,
-    /// Objects whose holders somebody waits for, and who.
-    pub look_at: BTreeMap<RemoteObject, BTreeSet<String>>,
+    /// The last looks at who holds what.
+    pub looks: LastLooks,
+    /// Of which objects and accounts somebody waits for a look, and who.
+    pub look_at: BTreeMap<(RemoteObject, String), BTreeSet<String>>,
+    /// All accounts, as last listed; `None` where the target does not list them, or has not yet.
+    pub accounts: Option<Arc<Seen<Listing>>>,
+    /// When something was last sent for an account, by id: a list that was read before no longer tells.
+    pub touched: BTreeMap<String, Instant>,
     /// What entitlements stand for, by name.
     pub resolved: BTreeMap<String, Resolved>,
     /// How the target is.
     pub health: Health,
-}
-
-/// The last look at an object's holders.
-#[derive(Clone, Debug)]
-pub struct HoldersSeen {
-    /// Who holds it; `None` where the object is gone.
-    pub holders: Option<Holders>,
-    /// When they were read.
-    pub at: Instant,
-    /// The same, for records.
-    pub time: Timestamp,
 }
 
 /// What an entitlement stands for at the target.
@@ -100,6 +100,78 @@ pub struct Health {
     pub capabilities: Option<Capabilities>,
     /// When all holders were last read.
     pub last_resync: Option<Timestamp>,
+    /// Set while it keeps failing and is tried again rarely.
+    pub quarantine: Option<Quarantine>,
+}
+
+impl Desk {
+    /// Waits for one's turn with an object that is written whole.
+    pub async fn turn(&self, object: &RemoteObject) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = self.turns.lock().entry(object.clone()).or_default().clone();
+        turn.lock_owned().await
+    }
+
+    /// How the target names the person, where it has no accounts of its own.
+    fn named(&self, context: &Context, person: &Person) -> Named {
+        let index = context.index.read();
+        let content = index.namespace(&self.namespace);
+        content.map_or(Named::Account, |content| account_name(content, person, &self.target))
+    }
+}
+
+impl DeskState {
+    /// The person's account: from the record, else as the writer saw or made it.
+    fn account(&self, target: &str, person: &Person, named: Named) -> Option<String> {
+        if let Named::By(name) = named {
+            return Some(name);
+        }
+        let records = person.status.accounts.iter();
+        let recorded = records
+            .filter(|record| record.target == target && !record.id.is_empty())
+            .map(|record| record.id.clone())
+            .next();
+        let seen = || match self.people.get(&person.name).map(|known| &known.sight) {
+            Some(AccountSight::Present { id, .. }) => Some(id.clone()),
+            _ => None,
+        };
+        recorded.or_else(seen)
+    }
+
+    /// How many people wait for a seat.
+    pub fn waiting_for_seats(&self) -> u32 {
+        let waiting = self.people.values().filter(|known| known.waits_for_seat()).count();
+        u32::try_from(waiting).unwrap_or(u32::MAX)
+    }
+
+    /// The account on record, as the last list of all accounts shows it; `None` where that does not tell.
+    pub fn listed(&self, target: &str, namespace: &str, person: &Person) -> Option<AccountSight> {
+        let seen = self.accounts.as_ref()?;
+        let records = person.status.accounts.iter();
+        let record = records.into_iter().find(|record| record.target == target)?;
+        let live = !matches!(record.state, AccountState::Deleting | AccountState::Deleted) && !record.id.is_empty();
+        let told = self.touched.get(&record.id).is_none_or(|touched| *touched < seen.at);
+        (live && told).then(|| match seen.shown.get(&record.id) {
+            None => AccountSight::Absent,
+            Some(account) => AccountSight::Present {
+                id: account.id.clone(),
+                active: account.active,
+                ours: account.external_id.as_deref() == Some(&correlation_key(namespace, &person.name)),
+            },
+        })
+    }
+
+    /// The objects that a person may be asked about: what entitlements stand for, and what is on record.
+    fn objects(&self, target: &str, person: &Person) -> BTreeSet<RemoteObject> {
+        let found = self.resolved.values().filter_map(|resolved| match &resolved.found {
+            Ok(Found::One(object)) => Some(object.clone()),
+            _ => None,
+        });
+        let records = person.status.entitlements.iter();
+        let recorded = records
+            .filter(|record| record.target == target)
+            .map(|record| RemoteKey::of(record).object);
+        found.chain(recorded).collect()
+    }
 }
 
 impl Desks {
@@ -122,10 +194,11 @@ impl Desks {
                 namespace: namespace.to_owned(),
                 target: target.to_owned(),
                 state: Mutex::default(),
-                news: Notify::new(),
+                news: News::default(),
                 closing: AtomicBool::new(false),
-                closed: Notify::new(),
+                closed: News::default(),
                 writer: Mutex::default(),
+                turns: Mutex::default(),
             });
             let task = tokio::spawn(writer::run(context.clone(), desk.clone()));
             *desk.writer.lock() = Some(task);
@@ -168,44 +241,38 @@ impl Desks {
     pub fn sight(&self, context: &Context, namespace: &str, person: &Person) -> Sight {
         let mut sight = Sight::default();
         for desk in self.of(namespace) {
-            let (name, takes_nothing_over) = {
+            let named = desk.named(context, person);
+            let takes_nothing_over = {
                 let index = context.index.read();
-                let content = index.namespace(namespace);
-                let target = content.and_then(|content| readable_target(content, &desk.target));
-                (
-                    content.map_or(Named::Account, |content| account_name(content, person, &desk.target)),
-                    target.is_some_and(|target| target.spec.adopt == Adopt::Never),
-                )
+                let target = index
+                    .namespace(namespace)
+                    .and_then(|content| readable_target(content, &desk.target));
+                target.is_some_and(|target| target.spec.adopt == Adopt::Never)
             };
             let state = desk.state.lock();
-            let mut account = person
-                .status
-                .accounts
-                .iter()
-                .find(|record| record.target == desk.target && !record.id.is_empty())
-                .map(|record| record.id.clone());
             if let Some(known) = state.people.get(&person.name) {
                 sight.outcomes.extend(known.outcomes.iter().cloned());
-                if let AccountSight::Present { id, .. } = &known.sight {
-                    account.get_or_insert_with(|| id.clone());
-                }
                 sight.accounts.insert(desk.target.clone(), known.sight.clone());
             }
-            if let Named::By(name) = name {
-                account = Some(name);
+            if *sight.account(&desk.target) == AccountSight::Unseen
+                && let Some(listed) = state.listed(&desk.target, namespace, person)
+            {
+                sight.accounts.insert(desk.target.clone(), listed);
             }
-            let Some(account) = account else { continue };
-            let recent = |seen: &HoldersSeen| !takes_nothing_over || seen.at.elapsed() < RECENT;
-            for (object, seen) in state.holders.iter().filter(|(_, seen)| recent(seen)) {
-                let key = RemoteKey {
-                    target: desk.target.clone(),
-                    object: object.clone(),
+            let Some(account) = state.account(&desk.target, person, named) else {
+                continue;
+            };
+            for object in state.looks.objects(&account, &state.objects(&desk.target, person)) {
+                let Some((look, at)) = state.looks.of(&object, &account) else {
+                    continue;
                 };
-                let holding = seen
-                    .holders
-                    .as_ref()
-                    .and_then(|holders| holders.ids.get(&account).cloned());
-                sight.holds.insert(key, Look { holding, at: seen.time });
+                if !takes_nothing_over || at.elapsed() < RECENT {
+                    let key = RemoteKey {
+                        target: desk.target.clone(),
+                        object,
+                    };
+                    sight.holds.insert(key, look);
+                }
             }
         }
         sight
@@ -236,19 +303,29 @@ impl Desks {
             let Some(desk) = self.open(context, namespace, &key.target) else {
                 continue;
             };
-            desk.state
-                .lock()
+            let named = desk.named(context, person);
+            let mut state = desk.state.lock();
+            let account = state.account(&desk.target, person, named).unwrap_or_default();
+            state
                 .look_at
-                .entry(key.object.clone())
+                .entry((key.object.clone(), account))
                 .or_default()
                 .insert(person.name.clone());
+            drop(state);
             desk.news.notify_one();
         }
     }
 
-    /// Puts the intents of an acknowledged record on the desks, and takes off what it no longer means. `consumed` are
-    /// the outcomes that the record has taken in.
-    pub fn submit(&self, context: &Arc<Context>, namespace: &str, person: &Person, consumed: &[(Intent, Outcome)]) {
+    /// Puts the intents of an acknowledged record on the desks, and takes off what it no longer means. `before` are those
+    /// that were on record already, and `consumed` the outcomes that the record has taken in.
+    pub fn submit(
+        &self,
+        context: &Arc<Context>,
+        namespace: &str,
+        person: &Person,
+        before: &[Intent],
+        consumed: &[(Intent, Outcome)],
+    ) {
         let mut by_target: BTreeMap<String, Vec<Intent>> = BTreeMap::new();
         for intent in intents(&person.status.accounts, &person.status.entitlements) {
             by_target.entry(intent.target().to_owned()).or_default().push(intent);
@@ -267,7 +344,7 @@ impl Desks {
             }
             let known = state.people.entry(person.name.clone()).or_default();
             known.refresh(namespace, person, made_of);
-            if known.take_on(meant, consumed, &person.status) {
+            if known.take_on(meant, before, consumed, &person.status) {
                 desk.news.notify_one();
             }
         }

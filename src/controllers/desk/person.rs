@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::api::employee::{Cause, EmployeeStatus};
+use crate::api::employee::{Cause, EmployeeStatus, GrantState};
 use crate::controllers::context::Context;
 use crate::decide::Person;
 use crate::decide::definition::{account_digest, matching_digest};
 use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey};
 use crate::targets::AccountFacts;
+use crate::targets::pace::Lane;
+
+/// What an account is known by as that of this Employee.
+pub(super) fn correlation_key(namespace: &str, employee: &str) -> String {
+    format!("{namespace}/{employee}")
+}
 
 /// One person at one target.
 #[derive(Debug, Default)]
@@ -30,6 +36,8 @@ pub struct PersonDesk {
     pub look_up_tries: u32,
     /// The account's id, where the writer learned it before the record did.
     pub account_id: Option<String>,
+    /// When this process made the account: a moment later it can hold nothing but what was given it since.
+    pub made: Option<Instant>,
     /// What came of intents since the last record.
     pub outcomes: Vec<(Intent, Outcome)>,
 }
@@ -67,6 +75,18 @@ pub struct Job {
     pub tries: u32,
     /// Whether it is being sent.
     pub running: bool,
+    /// In which lane it was taken up.
+    pub lane: Lane,
+    /// Whether it was on record before this process took it on: another may have sent it, and been cut short.
+    pub inherited: bool,
+    /// When a creation was last sent of which nobody knows whether it was done.
+    pub attempted: Option<Instant>,
+    /// When that can no longer be under way.
+    pub settled: Option<Instant>,
+    /// The target's own id of what it said it made for this grant.
+    pub made: String,
+    /// Whether it goes by itself, since it was refused together with others.
+    pub alone: bool,
     /// Whether the record came to mean something else while it was being sent: it is not sent again.
     pub superseded: bool,
     /// What was last said of it, so that the same is not said twice.
@@ -84,6 +104,8 @@ pub struct Note {
     pub cause: Option<Cause>,
     /// The policies that give it, or gave it.
     pub grantors: Vec<String>,
+    /// Whether the grant is there and its parameters are to change.
+    pub updates: bool,
 }
 
 impl PersonDesk {
@@ -98,7 +120,7 @@ impl PersonDesk {
             return;
         }
         self.facts = AccountFacts {
-            external_id: format!("{namespace}/{}", person.name),
+            external_id: correlation_key(namespace, &person.name),
             work_email: person.spec.work_email.clone(),
             username: person.spec.username.clone(),
             display_name: person.spec.display_name.clone(),
@@ -115,10 +137,17 @@ impl PersonDesk {
         self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(|job| job.running || job.due <= now)
     }
 
+    /// Whether anything of theirs waits for a seat.
+    pub fn waits_for_seat(&self) -> bool {
+        let mut jobs = self.jobs.values();
+        jobs.any(|job| matches!(job.said, Some(Outcome::NoSeat(_))))
+    }
+
     /// Takes on what is meant. Returns whether there is anything to do.
     pub(super) fn take_on(
         &mut self,
         meant: Vec<Intent>,
+        before: &[Intent],
         consumed: &[(Intent, Outcome)],
         status: &EmployeeStatus,
     ) -> bool {
@@ -138,11 +167,17 @@ impl PersonDesk {
             }
             let note = note(status, &intent);
             let job = Job {
+                inherited: before.contains(&intent),
                 intent,
                 due: now,
                 since: now,
                 tries: 0,
                 running: false,
+                lane: Lane::Rest,
+                attempted: None,
+                settled: None,
+                made: String::new(),
+                alone: false,
                 superseded: false,
                 said: None,
                 note,
@@ -178,6 +213,7 @@ fn note(status: &EmployeeStatus, intent: &Intent) -> Note {
                 entitlement: record.entitlement.clone(),
                 cause: record.cause,
                 grantors: record.grantors.clone(),
+                updates: record.state == GrantState::Updating,
             })
             .unwrap_or_default(),
     }

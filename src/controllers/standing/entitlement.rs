@@ -129,7 +129,7 @@ async fn tally_entitlement(
             object: remote.clone(),
         };
         let explained = context.releaser.explained(&namespace, &key);
-        let seen = desk.state.lock().holders.get(remote).cloned();
+        let seen = desk.state.lock().looks.holders.get(remote).cloned();
         status.unmanaged_holders = seen.and_then(|seen| seen.holders).map(|holders| {
             u32::try_from(holders.ids.keys().filter(|id| !explained.contains(*id)).count()).unwrap_or(u32::MAX)
         });

@@ -10,7 +10,7 @@ use kube::{Resource, ResourceExt};
 
 use super::{broken, look_up, write};
 use crate::api::conditions::{self, Fact};
-use crate::api::target::TargetSystemStatus;
+use crate::api::target::{Quarantine, TargetSystemStatus};
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::controllers::context::Context;
 use crate::controllers::recorder::RecordError;
@@ -62,8 +62,15 @@ pub async fn target(
         facts.push(Fact::yes(conditions::READY, conditions::ACCEPTED, "Accepted."));
     }
     if let Some(desk) = context.desks.open(&context, &namespace, &name) {
-        let health = desk.state.lock().health.clone();
+        let (health, waiting) = {
+            let state = desk.state.lock();
+            (state.health.clone(), state.waiting_for_seats())
+        };
         desk.news.notify_one();
+        facts.push(quarantined(health.quarantine.as_ref()));
+        facts.push(seats(waiting));
+        status.quarantine = health.quarantine;
+        status.waiting_for_seats = waiting;
         facts.extend(health.reachable);
         status.capabilities = health.capabilities.or(status.capabilities);
         status.last_resync = health.last_resync.map(Time).or(status.last_resync);
@@ -102,4 +109,41 @@ pub async fn target(
     // Said when each ChangeSet was made.
     news.retain(|fact| fact.type_ != conditions::CHANGES_HELD || fact.holds == Some(false));
     write(&context, &target, status, |target| target.status.as_ref(), &news).await
+}
+
+fn quarantined(quarantine: Option<&Quarantine>) -> Fact {
+    match quarantine {
+        Some(quarantine) => Fact::yes(
+            conditions::QUARANTINED,
+            conditions::UNREACHABLE,
+            format!(
+                "It failed {} times in a row, the first time at {}: it is tried again at {}, and nothing else is sent \
+                 meanwhile. It is tried at once when this TargetSystem is edited, and soon after its Secret is.",
+                quarantine.failures, quarantine.since.0, quarantine.until.0
+            ),
+        ),
+        None => Fact::no(
+            conditions::QUARANTINED,
+            conditions::AS_EXPECTED,
+            "It does not keep failing.",
+        ),
+    }
+}
+
+fn seats(waiting: u32) -> Fact {
+    match waiting {
+        0 => Fact::no(
+            conditions::SEATS_EXHAUSTED,
+            conditions::AS_EXPECTED,
+            "Nobody waits for a seat.",
+        ),
+        _ => Fact::yes(
+            conditions::SEATS_EXHAUSTED,
+            conditions::WAITING,
+            format!(
+                "{waiting} people wait for a seat, a licence or a budget: buy more, or have somebody give theirs back. It is \
+                 tried again when one is given back here, and every ten minutes."
+            ),
+        ),
+    }
 }

@@ -1,260 +1,169 @@
-//! Accounts: looked up, created at most once, changed, ended, and read back.
+//! Accounts: changed, ended, and read back. Creations are next door.
 
 use std::time::Instant;
 
 use futures::{StreamExt, stream};
 
+use super::connection::Connection;
 use super::jobs::Task;
-use super::{CONCURRENCY, Connection, Halt, REFUSED_AGAIN, ROUND, Writer, backoff, is_whole};
-use crate::decide::effect::{AccountAction, AccountSight, Intent, Outcome};
+use super::verdict::is_open;
+use super::{Halt, ROUND, Writer, is_whole};
+use crate::controllers::desk::PersonDesk;
+use crate::decide::effect::{AccountAction, Intent, Outcome};
+use crate::targets::pace::Lane;
 use crate::targets::{Account, AccountFacts, Found, TargetError};
 
 impl Writer {
     /// Works on accounts: those being ended, or all others. Returns how many.
-    pub(super) async fn accounts(&self, connection: &Connection, losses: bool) -> Result<usize, Halt> {
-        let jobs = self.take(ROUND, |job| {
-            matches!(job.intent, Intent::Account { .. }) && job.intent.is_loss() == losses
-        });
-        let count = jobs.len();
-        let results: Vec<_> = stream::iter(jobs)
-            .map(|task| async move {
-                let result = self.account(connection, &task).await;
-                (task, result)
-            })
-            .buffer_unordered(CONCURRENCY)
-            .collect()
-            .await;
-        let mut halt = None;
-        for (task, result) in results {
-            match settle(result) {
-                Ok(outcome) => self.post(&task.employee, &task.job, outcome),
-                Err(error) => halt = Some(error),
-            }
+    pub(super) async fn accounts(&self, connection: &Connection, lane: Lane) -> Result<usize, Halt> {
+        let mut tasks = self.take_accounts(lane, ROUND);
+        for task in &mut tasks {
+            task.facts.manager_account = self.manager_account(&task.facts);
         }
-        self.halted(halt).map(|()| count)
+        let count = tasks.len();
+        let (together, single) = self.creations(connection, tasks);
+        let mut halt = self.create_together(connection, together).await.err();
+        let work = stream::iter(single).map(|task| async move {
+            if !self.still_meant(&task) {
+                return Ok(());
+            }
+            let outcome = settle(self.account(connection, &task).await)?;
+            self.post(&task.employee, &task.job, outcome);
+            Ok(())
+        });
+        let mut results = work.buffer_unordered(connection.concurrency);
+        while let Some(result) = results.next().await {
+            halt = result.err().or(halt);
+        }
+        drop(results);
+        self.halted(lane, halt).map(|()| count)
     }
 
     async fn account(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
-        let Task { facts, digest, job, .. } = task;
+        let Task { facts, job, .. } = task;
         let Intent::Account { id, action, .. } = &job.intent else {
             return Ok(Outcome::Refused("is no account".to_owned()));
         };
-        let done = |id: &str, attributes: Option<&str>| Outcome::done(id.to_owned(), attributes.map(str::to_owned));
         let id = match (action, id.as_str()) {
             (AccountAction::Create, _) => return self.create(connection, task).await,
             // The account was being made when it was ended.
-            (_, "") => match connection.target.find_account(facts).await? {
+            (_, "") => match connection.read(|target| target.find_account(facts)).await? {
                 Found::One(account) if may_be_ours(&account, facts) => account.id,
-                _ => return Ok(done("", None)),
+                _ => return Ok(Outcome::done("", None)),
             },
             (_, id) => id.to_owned(),
         };
-        match action {
-            AccountAction::Create => Ok(done(&id, None)),
-            AccountAction::Update => match connection.target.update_account(&id, facts, false).await {
-                Err(TargetError::Gone(_)) => Ok(done("", None)),
-                other => Ok(done(&other?, Some(digest))),
-            },
-            AccountAction::Activate => {
-                let id = match connection.target.update_account(&id, facts, true).await {
-                    Err(TargetError::Gone(_)) => return Ok(done("", None)),
-                    other => other?,
-                };
-                match connection.target.read_account(&id).await? {
-                    Some(account) if account.active => Ok(done(&id, Some(digest))),
-                    Some(_) => Ok(Outcome::Retrying(
-                        "was told to activate the account, and it is not active".into(),
-                    )),
-                    None => Ok(done("", None)),
-                }
-            }
-            AccountAction::Deactivate => {
-                match connection.target.deactivate_account(&id).await {
-                    Err(TargetError::Gone(_)) => return Ok(done(&id, None)),
-                    other => other?,
-                }
-                match connection.target.read_account(&id).await? {
-                    Some(account) if account.active => Ok(Outcome::Retrying(
-                        "was told to deactivate the account, and it is still active".into(),
-                    )),
-                    _ => Ok(done(&id, None)),
-                }
-            }
-            AccountAction::Delete => {
-                connection.target.delete_account(&id).await?;
-                match connection.target.read_account(&id).await? {
-                    Some(_) => Ok(Outcome::Retrying(
-                        "was told to delete the account, and it is still there".into(),
-                    )),
-                    None => Ok(done(&id, None)),
-                }
-            }
-        }
+        self.touch(&id);
+        let outcome = change(connection, *action, &id, task).await;
+        // A list that was read meanwhile may show it as it was.
+        self.touch(&id);
+        outcome
     }
 
-    /// Creates an account at most once: what may have been done is looked for before it is tried again.
-    async fn create(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
-        let Task { facts, digest, job, .. } = task;
-        let ours = |found: Found<Account>| match found {
-            Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account)),
-            Found::One(account) => {
-                let sight = AccountSight::Present {
-                    id: account.id,
-                    active: account.active,
-                    ours: false,
-                };
-                self.saw(&facts.external_id, sight);
-                Some(Err(
-                    "has an account of that user name that Rollcall did not make".to_owned()
-                ))
-            }
-            Found::Foreign(account, why) => {
-                self.saw(&facts.external_id, foreign(account, &why));
-                Some(Err(why))
-            }
-            Found::Several(why) => Some(Err(why)),
-            Found::None => None,
-        };
-        // The look-up that led to this intent was made by this process a moment ago, or not at all.
-        let fresh = job.tries == 0 && self.forget_absence(&facts.external_id);
-        if !fresh && let Some(found) = ours(connection.target.find_account(facts).await?) {
-            return take_up(connection, found, facts, digest).await;
-        }
-        match connection.target.create_account(facts, job.intent.operation_id()).await {
-            Ok(account) => Ok(created(account.id, digest)),
-            Err(TargetError::Ambiguous(why) | TargetError::Conflict(why)) => {
-                match ours(connection.target.find_account(facts).await?) {
-                    Some(found) => take_up(connection, found, facts, digest).await,
-                    None => Ok(Outcome::Retrying(why)),
-                }
-            }
-            Err(error) => Err(error),
-        }
+    /// The account of a person's manager here.
+    fn manager_account(&self, facts: &AccountFacts) -> Option<String> {
+        let manager = facts.employee.manager_ref.as_ref()?;
+        let index = self.context.index.read();
+        let manager = index.namespace(&self.desk.namespace)?.employees.get(&manager.name)?;
+        let records = manager.status.accounts.iter();
+        let record = records.into_iter().find(|record| record.target == self.desk.target)?;
+        Some(record.id.clone()).filter(|id| !id.is_empty())
     }
 
-    /// Whether the account was looked for and not found. What was seen no longer counts once a creation may be sent:
-    /// however that ends, the next one begins with a look.
-    fn forget_absence(&self, external_id: &str) -> bool {
-        let mut state = self.desk.state.lock();
-        let known = state
-            .people
-            .values_mut()
-            .find(|known| known.facts.external_id == external_id);
-        known.is_some_and(|known| std::mem::take(&mut known.sight) == AccountSight::Absent)
-    }
-
-    /// Somebody else's account stands where ours should be: whether it is adopted is for the planner to say.
-    fn saw(&self, external_id: &str, sight: AccountSight) {
-        let mut state = self.desk.state.lock();
-        if let Some(known) = state
-            .people
-            .values_mut()
-            .find(|known| known.facts.external_id == external_id)
-        {
-            known.sight = sight;
-        }
-    }
-
-    /// Looks accounts up. Returns how many.
-    pub(super) async fn look_up(&self, connection: &Connection) -> Result<usize, Halt> {
+    /// What was seen of an account no longer tells.
+    pub(super) fn touch(&self, id: &str) {
         let now = Instant::now();
-        let wanted: Vec<(String, AccountFacts)> = {
-            let state = self.desk.state.lock();
-            let due = state
-                .people
-                .iter()
-                .filter(|(_, known)| known.look_up.is_some_and(|due| due <= now));
-            due.take(ROUND)
-                .map(|(name, known)| (name.clone(), known.facts.clone()))
-                .collect()
-        };
-        let results: Vec<_> = stream::iter(wanted)
-            .map(|(name, facts)| async move {
-                let found = connection.target.find_account(&facts).await;
-                (name, facts, found)
+        self.desk.state.lock().touched.insert(id.to_owned(), now);
+    }
+
+    /// Changes what the desk keeps of a person.
+    pub(super) fn know(&self, employee: &str, change: impl FnOnce(&mut PersonDesk)) {
+        if let Some(known) = self.desk.state.lock().people.get_mut(employee) {
+            change(known);
+        }
+    }
+}
+
+async fn change(connection: &Connection, action: AccountAction, id: &str, task: &Task) -> Result<Outcome, TargetError> {
+    let Task { facts, digest, .. } = task;
+    let gone = Outcome::done("", None);
+    match action {
+        AccountAction::Create => Ok(Outcome::done(id, None)),
+        AccountAction::Update => match update(connection, id, facts, false).await {
+            Err(TargetError::Gone(_)) => Ok(gone),
+            other => Ok(Outcome::done(other?, Some(digest.clone()))),
+        },
+        AccountAction::Activate => {
+            let id = match update(connection, id, facts, true).await {
+                Err(TargetError::Gone(_)) => return Ok(gone),
+                other => other?,
+            };
+            Ok(match read(connection, &id).await? {
+                Some(account) if account.active => done(&account, digest),
+                Some(_) => Outcome::Retrying("was told to activate the account, and it is not active".into()),
+                None => gone,
             })
-            .buffer_unordered(CONCURRENCY)
-            .collect()
-            .await;
-        let count = results.len();
-        let mut halt = None;
-        for (name, facts, found) in results {
-            let sight = match found {
-                Ok(Found::None) => AccountSight::Absent,
-                Ok(Found::Several(why)) => AccountSight::Ambiguous(why),
-                Ok(Found::Foreign(account, why)) => foreign(account, &why),
-                Ok(Found::One(account)) => AccountSight::Present {
-                    ours: account.external_id.as_deref() == Some(&facts.external_id),
-                    id: account.id,
-                    active: account.active,
-                },
-                Err(error) if is_whole(&error) => {
-                    halt = Some(Halt(error));
-                    continue;
-                }
-                Err(error) => AccountSight::Failed(format!("target {} {error}", self.desk.target)),
-            };
-            let mut state = self.desk.state.lock();
-            let Some(known) = state.people.get_mut(&name) else {
-                continue;
-            };
-            if known.facts != facts {
-                continue;
+        }
+        AccountAction::Deactivate => {
+            match connection.change(|target| target.deactivate_account(id)).await {
+                Err(TargetError::Gone(_)) => return Ok(Outcome::done(id, None)),
+                // Whether it was done is seen.
+                Err(error) if is_open(&error) => {}
+                other => other?,
             }
-            known.look_up_tries = if matches!(sight, AccountSight::Failed(_)) {
-                known.look_up_tries + 1
-            } else {
-                0
-            };
-            known.look_up = match sight {
-                AccountSight::Failed(_) => Some(now + backoff(known.look_up_tries)),
-                // A person may mend it at the target, or its owner may leave.
-                AccountSight::Ambiguous(_) | AccountSight::Foreign { .. } => Some(now + REFUSED_AGAIN),
-                _ => None,
-            };
-            known.sight = sight;
-            drop(state);
-            self.context.desks.finished(&self.context, &self.desk.namespace, &name);
+            Ok(match read(connection, id).await? {
+                Some(account) if account.active => {
+                    Outcome::Retrying("was told to deactivate the account, and it is still active".into())
+                }
+                _ => Outcome::done(id, None),
+            })
         }
-        self.halted(halt).map(|()| count)
+        AccountAction::Delete => {
+            match connection.change(|target| target.delete_account(id)).await {
+                Err(TargetError::Gone(_)) => {}
+                Err(error) if is_open(&error) => {}
+                other => other?,
+            }
+            Ok(match read(connection, id).await? {
+                Some(_) => Outcome::Retrying("was told to delete the account, and it is still there".into()),
+                None => Outcome::done(id, None),
+            })
+        }
     }
 }
 
-fn foreign(account: Account, why: &str) -> AccountSight {
-    AccountSight::Foreign {
-        id: account.id,
-        why: why.to_owned(),
-    }
+async fn read(connection: &Connection, id: &str) -> Result<Option<Account>, TargetError> {
+    connection.read(|target| target.read_account(id)).await
 }
 
-fn created(id: String, digest: &str) -> Outcome {
-    Outcome::done(id, Some(digest.to_owned()))
-}
-
-/// Makes an account that an earlier try left behind what it should be: the facts may have changed since, and the person
-/// may have left and come back.
-async fn take_up(
+pub(super) async fn update(
     connection: &Connection,
-    found: Result<Account, String>,
+    id: &str,
     facts: &AccountFacts,
-    digest: &str,
-) -> Result<Outcome, TargetError> {
-    match found {
-        Ok(account) => {
-            let target = &connection.target;
-            let id = target.update_account(&account.id, facts, !account.active).await?;
-            Ok(created(id, digest))
-        }
-        Err(why) => Ok(Outcome::Refused(why)),
+    activate: bool,
+) -> Result<String, TargetError> {
+    connection
+        .change(|target| target.update_account(id, facts, activate))
+        .await
+}
+
+/// There, with the attributes of that digest.
+pub(super) fn done(account: &Account, digest: &str) -> Outcome {
+    Outcome::Done {
+        account_id: account.id.clone(),
+        attributes: Some(digest.to_owned()),
+        holding: None,
+        invited: account.invited,
     }
 }
 
 /// What an error of one account's effect comes to.
-fn settle(result: Result<Outcome, TargetError>) -> Result<Outcome, Halt> {
+pub(super) fn settle(result: Result<Outcome, TargetError>) -> Result<Outcome, Halt> {
     match result {
         Ok(outcome) => Ok(outcome),
         Err(error) if is_whole(&error) => Err(Halt(error)),
         Err(TargetError::Refused(why)) => Ok(Outcome::Refused(why)),
+        Err(TargetError::NoSeat(why)) => Ok(Outcome::NoSeat(why)),
         Err(error @ TargetError::Gone(_)) => Ok(Outcome::Refused(error.to_string())),
         Err(error) => Ok(Outcome::Retrying(error.to_string())),
     }

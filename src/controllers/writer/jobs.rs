@@ -1,17 +1,18 @@
 //! Taking jobs off a desk and saying what came of them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::{LINGER, REFUSED_AGAIN, Writer, backoff};
-use crate::controllers::audit::AuditLine;
-use crate::controllers::desk::Job;
-use crate::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome};
+use crate::api::entitlement::RemoteObject;
+use crate::controllers::desk::{DeskState, Job, PersonDesk};
+use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome};
 use crate::targets::AccountFacts;
+use crate::targets::pace::Lane;
 
 /// A job as it is taken off the desk.
+#[derive(Clone)]
 pub(super) struct Task {
     /// Name of the Employee.
     pub employee: String,
@@ -23,23 +24,43 @@ pub(super) struct Task {
     pub job: Job,
 }
 
+impl Task {
+    fn new(employee: &str, known: &PersonDesk, job: &Job) -> Self {
+        Self {
+            employee: employee.to_owned(),
+            facts: known.facts.clone(),
+            digest: known.digest.clone(),
+            job: job.clone(),
+        }
+    }
+}
+
+/// The lane of an intent.
+fn lane(intent: &Intent) -> Lane {
+    if intent.is_loss() { Lane::Losses } else { Lane::Rest }
+}
+
 impl Writer {
-    pub(super) fn next_due(&self) -> Duration {
+    pub(super) fn next_due(&self, of: Lane) -> Duration {
         let state = self.desk.state.lock();
         let jobs = state.people.values().flat_map(|known| {
-            known
-                .jobs
-                .values()
-                .filter(|job| !job.running)
+            let made = has_account(known);
+            let jobs = known.jobs.values();
+            jobs.filter(move |job| !job.running && (made || !needs_account(&job.intent)))
+                .filter(|job| lane(&job.intent) == of)
                 .map(|job| job.due)
-                .chain(known.look_up)
+                .chain(known.look_up.filter(|_| of == Lane::Rest))
         });
         let again = state.resolved.values().map(|resolved| resolved.again);
-        let next = jobs
-            .chain(again)
-            .chain([self.next_resync])
-            .min()
-            .unwrap_or(self.next_resync);
+        let going_on = self.unread.lock().is_some();
+        let next_resync = if going_on {
+            Instant::now()
+        } else {
+            *self.next_resync.lock()
+        };
+        let others = again.chain([next_resync]).filter(|_| of == Lane::Rest);
+        let idle = Instant::now() + Duration::from_mins(1);
+        let next = jobs.chain(others).min().unwrap_or(idle);
         next.saturating_duration_since(Instant::now())
             .max(Duration::from_millis(5))
     }
@@ -54,47 +75,116 @@ impl Writer {
         })
     }
 
-    /// Takes jobs that are due off the desk; they are marked as running until an outcome is posted.
-    pub(super) fn take(&self, limit: usize, wanted: impl Fn(&Job) -> bool) -> Vec<Task> {
+    fn is_closed(&self) -> bool {
+        self.desk.closing.load(Ordering::SeqCst) || !self.context.gate.is_open()
+    }
+
+    /// Takes jobs of accounts that are due off the desk; they are marked as running until an outcome is posted.
+    pub(super) fn take_accounts(&self, of: Lane, limit: usize) -> Vec<Task> {
+        if self.is_closed() {
+            return Vec::new();
+        }
         let now = Instant::now();
         let mut state = self.desk.state.lock();
         let mut taken = Vec::new();
-        if self.desk.closing.load(Ordering::SeqCst) || !self.context.gate.is_open() {
-            return taken;
-        }
         for (name, known) in &mut state.people {
-            let made = known.account_id.is_some() || !known.jobs.contains_key(&IntentKey::Account);
-            for job in known.jobs.values_mut() {
-                let ready = !job.running && job.due <= now && (made || !needs_account(&job.intent));
-                if taken.len() < limit && ready && wanted(job) {
-                    job.running = true;
-                    taken.push(Task {
-                        employee: name.clone(),
-                        facts: known.facts.clone(),
-                        digest: known.digest.clone(),
-                        job: job.clone(),
-                    });
-                }
+            if taken.len() == limit {
+                break;
+            }
+            let Some(job) = known.jobs.get_mut(&IntentKey::Account) else {
+                continue;
+            };
+            if !job.running && job.due <= now && lane(&job.intent) == of {
+                (job.running, job.lane) = (true, of);
+                let job = job.clone();
+                taken.push(Task::new(name, known, &job));
             }
         }
         taken
     }
 
+    /// Takes jobs of memberships that are due off the desk, by object and not more of one than `most` says; they are
+    /// marked as running until an outcome is posted. For the lane of losses those of objects that lose somebody, and then
+    /// also who is to be put there, since both travel together.
+    pub(super) fn take_memberships(&self, of: Lane, most: impl Fn(&str) -> usize) -> BTreeMap<RemoteObject, Vec<Task>> {
+        if self.is_closed() {
+            return BTreeMap::new();
+        }
+        let mut state = self.desk.state.lock();
+        let mut taken = BTreeMap::new();
+        for (object, mut ready) in ready(&state, Instant::now()) {
+            // Losses before all, and one that goes by itself before those that travel together.
+            ready.sort_by_key(|ready| (ready.hold, !ready.alone));
+            let loses = ready.first().is_some_and(|first| !first.hold);
+            if of == Lane::Rest {
+                ready.retain(|ready| ready.hold);
+            } else if !loses {
+                continue;
+            }
+            let alone = ready.first().is_some_and(|first| first.alone);
+            let number = if alone { 1 } else { most(&object.kind).max(1) };
+            let chosen = ready.into_iter().filter(|ready| ready.alone == alone).take(number);
+            let mut tasks = Vec::new();
+            for Ready { employee, key, .. } in chosen {
+                let Some(known) = state.people.get_mut(&employee) else {
+                    continue;
+                };
+                let Some(job) = known.jobs.get_mut(&key) else { continue };
+                (job.running, job.lane) = (true, of);
+                let job = job.clone();
+                tasks.push(Task::new(&employee, known, &job));
+            }
+            if !tasks.is_empty() {
+                taken.insert(object, tasks);
+            }
+        }
+        taken
+    }
+
+    /// Whether a job that was taken is still to be sent. One that the record no longer means is not.
+    pub(super) fn still_meant(&self, task: &Task) -> bool {
+        let mut state = self.desk.state.lock();
+        let Some(known) = state.people.get_mut(&task.employee) else {
+            return true;
+        };
+        let key = task.job.intent.key();
+        if known.jobs.get(&key).is_none_or(|job| !job.superseded) {
+            return true;
+        }
+        known.jobs.remove(&key);
+        drop(state);
+        // What the record means instead comes when it is looked at.
+        self.context.employees.wake(&self.desk.namespace, &task.employee);
+        false
+    }
+
     /// Puts jobs back that a halt kept from being sent.
-    pub(super) fn put_back(&self) {
+    pub(super) fn put_back(&self, of: Lane) {
         let mut state = self.desk.state.lock();
         let mut changed = Vec::new();
         for (name, known) in &mut state.people {
-            if known.jobs.values().any(|job| job.superseded) {
-                known.jobs.retain(|_, job| !job.superseded);
+            let before = known.jobs.len();
+            known
+                .jobs
+                .retain(|_, job| !(job.superseded && job.running && job.lane == of));
+            if known.jobs.len() < before {
                 changed.push(name.clone());
             }
-            known.jobs.values_mut().for_each(|job| job.running = false);
+            let ours = known.jobs.values_mut().filter(|job| job.lane == of);
+            ours.for_each(|job| job.running = false);
         }
         drop(state);
-        // What the record means instead comes when it is looked at.
         for name in &changed {
             self.context.employees.wake(&self.desk.namespace, name);
+        }
+    }
+
+    /// Changes what the desk keeps of a job that was taken.
+    pub(super) fn note(&self, task: &Task, change: impl FnOnce(&mut Job)) {
+        let mut state = self.desk.state.lock();
+        let known = state.people.get_mut(&task.employee);
+        if let Some(job) = known.and_then(|known| known.jobs.get_mut(&task.job.intent.key())) {
+            change(job);
         }
     }
 
@@ -102,30 +192,55 @@ impl Writer {
     pub(super) fn post(&self, employee: &str, job: &Job, outcome: Outcome) {
         self.audit(employee, job, &outcome);
         let now = Instant::now();
-        let key = job.intent.key();
         let mut state = self.desk.state.lock();
+        let freed = matches!(outcome, Outcome::Done { .. }) && job.intent.is_loss();
         let Some(known) = state.people.get_mut(employee) else {
             return;
         };
+        let waited = known.waits_for_seat();
+        known.take_in(job, outcome, now);
+        let seats = known.waits_for_seat() != waited;
+        let done = !known.is_busy(now) && !known.outcomes.is_empty();
+        let again = freed && state.seat_is_free(now);
+        drop(state);
+        if again {
+            self.desk.news.notify_one();
+        }
+        if seats {
+            self.context.targets.wake(&self.desk.namespace, &self.desk.target);
+        }
+        if done {
+            self.finished([&employee.to_owned()]);
+        }
+    }
+}
+
+impl PersonDesk {
+    /// Takes in what came of a job.
+    fn take_in(&mut self, job: &Job, outcome: Outcome, now: Instant) {
         if let (Intent::Account { .. }, Outcome::Done { account_id, .. }) = (&job.intent, &outcome) {
             let usable = !job.intent.is_loss() && !account_id.is_empty();
-            known.account_id = usable.then(|| account_id.clone());
-            known.sight = AccountSight::Unseen;
+            self.account_id = usable.then(|| account_id.clone());
+            self.sight = AccountSight::Unseen;
         }
+        let key = job.intent.key();
         let news = match &outcome {
             Outcome::Done { .. } | Outcome::Unknown(_) => {
-                known.jobs.remove(&key);
+                self.jobs.remove(&key);
                 true
             }
             Outcome::Retrying(_) | Outcome::Refused(_) | Outcome::NoSeat(_) => {
-                let refused = !matches!(outcome, Outcome::Retrying(_));
-                let superseded = known.jobs.get(&key).is_some_and(|kept| kept.superseded);
+                let superseded = self.jobs.get(&key).is_some_and(|kept| kept.superseded);
                 if superseded {
-                    known.jobs.remove(&key);
+                    self.jobs.remove(&key);
                 }
-                known.jobs.get_mut(&key).is_none_or(|kept| {
+                self.jobs.get_mut(&key).is_none_or(|kept| {
+                    let refused = !matches!(outcome, Outcome::Retrying(_));
                     kept.running = false;
                     kept.due = now + if refused { REFUSED_AGAIN } else { backoff(kept.tries) };
+                    if let Some(settled) = kept.settled.filter(|settled| *settled > now) {
+                        kept.due = kept.due.min(settled);
+                    }
                     kept.tries += 1;
                     let news = kept.said.as_ref() != Some(&outcome);
                     kept.said = Some(outcome.clone());
@@ -134,76 +249,55 @@ impl Writer {
             }
         };
         if news {
-            known.outcomes.push((job.intent.clone(), outcome));
-        }
-        let done = !known.is_busy(now) && !known.outcomes.is_empty();
-        drop(state);
-        if done {
-            self.context
-                .desks
-                .finished(&self.context, &self.desk.namespace, employee);
+            self.outcomes.push((job.intent.clone(), outcome));
         }
     }
+}
 
-    pub(super) fn audit(&self, employee: &str, job: &Job, outcome: &Outcome) {
-        let answer = match outcome {
-            Outcome::Done { .. } => "done, and read back".to_owned(),
-            Outcome::Retrying(why) => format!("not done, will be tried again: {why}"),
-            Outcome::Refused(why) => format!("refused: {why}"),
-            Outcome::NoSeat(why) => format!("no seat is free: {why}"),
-            Outcome::Unknown(why) => format!("not known: {why}"),
-        };
-        let (effect, object, account, operation) = match &job.intent {
-            Intent::Account {
-                action,
-                id,
-                operation_id,
-                ..
-            } => {
-                let effect = match action {
-                    AccountAction::Create => "createAccount",
-                    AccountAction::Update => "updateAccount",
-                    AccountAction::Activate => "activateAccount",
-                    AccountAction::Deactivate => "deactivateAccount",
-                    AccountAction::Delete => "deleteAccount",
-                };
-                (effect, String::new(), id, operation_id)
-            }
-            Intent::Membership {
-                key,
-                hold,
-                account_id,
-                operation_id,
-                ..
-            } => {
-                let effect = if *hold { "grant" } else { "revoke" };
-                (
-                    effect,
-                    format!("{}/{}", key.object.kind, key.object.id),
-                    account_id,
-                    operation_id,
-                )
-            }
-        };
-        let account = match outcome {
-            Outcome::Done { account_id, .. } if !account_id.is_empty() => account_id,
-            _ => account,
-        };
-        self.context.audit.write(&AuditLine {
-            time: Timestamp::now(),
-            namespace: &self.desk.namespace,
-            employee,
-            target: &self.desk.target,
-            effect,
-            object: &object,
-            entitlement: &job.note.entitlement,
-            account,
-            cause: job.note.cause,
-            grantors: &job.note.grantors,
-            operation,
-            answer: &answer,
-        });
+impl DeskState {
+    /// Something was given back: who waits for a seat may have it. Returns whether anybody does.
+    fn seat_is_free(&mut self, now: Instant) -> bool {
+        let jobs = self.people.values_mut().flat_map(|known| known.jobs.values_mut());
+        let mut any = false;
+        for job in jobs.filter(|job| matches!(job.said, Some(Outcome::NoSeat(_))) && !job.running) {
+            job.due = now;
+            any = true;
+        }
+        any
     }
+}
+
+/// A membership that is due.
+struct Ready {
+    employee: String,
+    key: IntentKey,
+    hold: bool,
+    alone: bool,
+}
+
+fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> {
+    let mut ready: BTreeMap<RemoteObject, Vec<Ready>> = BTreeMap::new();
+    for (name, known) in &state.people {
+        let made = has_account(known);
+        for (intent_key, job) in &known.jobs {
+            let Intent::Membership { key, hold, .. } = &job.intent else {
+                continue;
+            };
+            if !job.running && job.due <= now && (made || !needs_account(&job.intent)) {
+                ready.entry(key.object.clone()).or_default().push(Ready {
+                    employee: name.clone(),
+                    key: intent_key.clone(),
+                    hold: *hold,
+                    alone: job.alone,
+                });
+            }
+        }
+    }
+    ready
+}
+
+fn has_account(known: &PersonDesk) -> bool {
+    known.account_id.is_some() || !known.jobs.contains_key(&IntentKey::Account)
 }
 
 /// Whether an intent is a grant to an account that is still being made.

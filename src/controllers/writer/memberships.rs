@@ -1,137 +1,154 @@
-//! Holders of objects: changes to one object travel together, and count when they were read back.
+//! Who holds what: changes of one object travel together, and so do objects that one request can change or one look
+//! shows.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
-use jiff::Timestamp;
+use futures::{StreamExt, stream};
 
 use super::accounts::may_be_ours;
+use super::connection::Connection;
 use super::jobs::Task;
-use super::{Connection, Halt, Writer, is_whole};
+use super::{Halt, Writer, is_whole};
 use crate::api::entitlement::RemoteObject;
-use crate::controllers::desk::{HoldersSeen, Job};
 use crate::decide::effect::{Intent, Outcome};
-use crate::targets::{AccountFacts, Found, Holders, TargetError, orders};
+use crate::decide::index::Entry;
+use crate::targets::pace::Lane;
+use crate::targets::{Found, Looks, Order, Repeats, TargetError, Verb};
 
-/// Jobs by the account that they are about, each with the name of its Employee.
-type ByAccount = BTreeMap<String, Vec<(String, Job)>>;
+/// What is to become of one account's hold of an object, and whose jobs that is.
+pub(super) struct Part {
+    pub tasks: Vec<Task>,
+    pub order: Order,
+}
+
+/// Changes of one object.
+pub(super) struct Batch {
+    pub object: RemoteObject,
+    pub looks: Looks,
+    pub repeats: Repeats,
+    pub parts: Vec<Part>,
+}
 
 impl Writer {
-    /// Changes holders, object by object: of objects that lose somebody, or of all. Returns how many changes.
-    pub(super) async fn memberships(&self, connection: &Connection, losses: bool) -> Result<usize, Halt> {
-        let now = Instant::now();
-        let objects: BTreeSet<RemoteObject> = {
-            let state = self.desk.state.lock();
-            let due = state.people.values().flat_map(|known| known.jobs.values());
-            due.filter(|job| !job.running && job.due <= now)
-                .filter_map(|job| match &job.intent {
-                    Intent::Membership { key, hold, .. } if !losses || !hold => Some(key.object.clone()),
-                    _ => None,
-                })
-                .collect()
-        };
-        let mut count = 0;
-        for object in objects {
-            let jobs = self.take(
-                usize::MAX,
-                |job| matches!(&job.intent, Intent::Membership { key, .. } if key.object == object),
-            );
-            count += jobs.len();
-            if let Err(halt) = self.membership(connection, &object, jobs).await {
-                self.put_back();
-                return Err(halt);
+    /// Changes who holds what: of objects that lose somebody, or of all others. Returns how many changes.
+    pub(super) async fn memberships(&self, connection: &Connection, lane: Lane) -> Result<usize, Halt> {
+        let target = &connection.target;
+        let taken = self.take_memberships(lane, |kind| target.most_orders(kind));
+        let count = taken.values().map(Vec::len).sum();
+        let mut batches = Vec::new();
+        for (object, tasks) in taken {
+            match self.batch(connection, object, tasks).await {
+                Ok(batch) => batches.push(batch),
+                Err(halt) => return self.halted(lane, Some(halt)).map(|()| count),
             }
         }
-        Ok(count)
+        let mut results = stream::iter(together(batches, connection.bulk))
+            .map(|group| self.change(connection, group))
+            .buffer_unordered(connection.concurrency);
+        let mut halt = None;
+        while let Some(result) = results.next().await {
+            halt = result.err().or(halt);
+        }
+        drop(results);
+        self.halted(lane, halt).map(|()| count)
     }
 
-    async fn membership(&self, connection: &Connection, object: &RemoteObject, jobs: Vec<Task>) -> Result<(), Halt> {
-        let mut add = ByAccount::new();
-        let mut remove = ByAccount::new();
-        for Task {
-            employee: name,
-            facts,
-            job,
-            ..
-        } in jobs
-        {
-            let Intent::Membership { hold, .. } = job.intent else {
+    /// The orders that jobs come to; what cannot be ordered is answered at once.
+    async fn batch(&self, connection: &Connection, object: RemoteObject, tasks: Vec<Task>) -> Result<Batch, Halt> {
+        let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+        let mut losses = Vec::new();
+        for task in tasks {
+            let Intent::Membership { hold, .. } = task.job.intent else {
                 continue;
             };
-            match self.account_id(connection, &name, &facts, &job).await {
-                Ok(Some(id)) if hold => add.entry(id).or_default().push((name, job)),
-                Ok(Some(id)) => remove.entry(id).or_default().push((name, job)),
-                Ok(None) if hold => self.post(&name, &job, Outcome::Retrying("has no account for it yet".into())),
-                Ok(None) => self.post(&name, &job, done("")),
-                Err(error) if is_whole(&error) => return Err(Halt(error)),
-                Err(error) => self.post(&name, &job, Outcome::Retrying(error.to_string())),
-            }
-        }
-        // An account that two people share, one to gain and one to lose, keeps it: taking is what cannot be made good.
-        for (name, job) in remove
-            .extract_if(.., |id, _| add.contains_key(id))
-            .flat_map(|(_, jobs)| jobs)
-        {
-            self.post(
-                &name,
-                &job,
-                not_seen("is the account of somebody else too, who is to keep this"),
-            );
-        }
-        let outcome = self.change(connection, object, &add, &remove).await;
-        let post = |jobs: ByAccount, outcome: &dyn Fn(&str, &Job) -> Outcome| {
-            for (id, jobs) in jobs {
-                for (name, job) in jobs {
-                    let outcome = outcome(&id, &job);
-                    self.post(&name, &job, outcome);
+            match self.account_id(connection, &task).await {
+                Ok(Some(id)) if hold => {
+                    let order = self.order(&id, &task);
+                    let part = parts.entry(id).or_insert_with(|| Part {
+                        tasks: Vec::new(),
+                        order,
+                    });
+                    part.tasks.push(task);
                 }
-            }
-        };
-        match outcome {
-            Ok(Some(holders)) => {
-                post(add, &|id, _| {
-                    if holders.ids.contains_key(id) {
-                        done(id)
-                    } else {
-                        not_seen("was told to add the account, and it is not there")
-                    }
-                });
-                post(remove, &|id, _| {
-                    if holders.ids.contains_key(id) {
-                        not_seen("was told to remove the account, and it is still there")
-                    } else {
-                        done(id)
-                    }
-                });
-            }
-            Ok(None) => {
-                post(add, &|_, _| {
-                    Outcome::Refused(format!("has no such {} any more", object.kind))
-                });
-                post(remove, &|id, _| done(id));
-            }
-            Err(error) if is_whole(&error) => return Err(Halt(error)),
-            Err(TargetError::Refused(why)) => {
-                post(add, &|_, _| Outcome::Refused(why.clone()));
-                post(remove, &|_, _| Outcome::Refused(why.clone()));
-            }
-            Err(error) => {
-                post(add, &|_, _| Outcome::Retrying(error.to_string()));
-                post(remove, &|_, _| Outcome::Retrying(error.to_string()));
+                Ok(Some(id)) => losses.push((id, task)),
+                Ok(None) if hold => self.answer(&task, Outcome::Retrying("has no account for it yet".into())),
+                Ok(None) => self.answer(&task, Outcome::done("", None)),
+                Err(error) if is_whole(&error) => return Err(Halt(error)),
+                Err(error) => self.answer(&task, Outcome::Retrying(error.to_string())),
             }
         }
-        Ok(())
+        for (id, task) in losses {
+            let keeps = parts.get(&id).is_some_and(|part| part.order.verb != Verb::Revoke);
+            if keeps {
+                // An account that two people share, one to gain and one to lose, keeps it: taking is what cannot be made good.
+                let why = "is the account of somebody else too, who is to keep this";
+                self.answer(&task, Outcome::Retrying(why.to_owned()));
+                continue;
+            }
+            let order = self.order(&id, &task);
+            let part = parts.entry(id).or_insert_with(|| Part {
+                tasks: Vec::new(),
+                order,
+            });
+            part.tasks.push(task);
+        }
+        Ok(Batch {
+            looks: connection.target.looks(&object.kind),
+            repeats: connection.target.repeats(Some(&object)),
+            object,
+            parts: parts.into_values().collect(),
+        })
+    }
+
+    pub(super) fn answer(&self, task: &Task, outcome: Outcome) {
+        self.post(&task.employee, &task.job, outcome);
+    }
+
+    fn order(&self, account_id: &str, task: &Task) -> Order {
+        let plain = |verb| Order::new(verb, account_id);
+        let Intent::Membership {
+            hold,
+            grant_id,
+            parameters,
+            operation_id,
+            ..
+        } = &task.job.intent
+        else {
+            return plain(Verb::Revoke);
+        };
+        let verb = match hold {
+            false => Verb::Revoke,
+            true if task.job.note.updates => Verb::Update,
+            true => Verb::Grant,
+        };
+        Order {
+            person: task.facts.clone(),
+            inputs: if *hold {
+                self.inputs(&task.job.note.entitlement)
+            } else {
+                BTreeMap::new()
+            },
+            parameters: parameters.clone(),
+            grant_id: grant_id.clone(),
+            operation_id: operation_id.clone(),
+            ..plain(verb)
+        }
+    }
+
+    /// What the Entitlement of this name says of its object.
+    fn inputs(&self, entitlement: &str) -> BTreeMap<String, String> {
+        let index = self.context.index.read();
+        let found = index
+            .namespace(&self.desk.namespace)
+            .and_then(|content| content.entitlements.get(entitlement))
+            .and_then(Entry::readable);
+        let http = found.and_then(|entitlement| entitlement.spec.http.as_ref());
+        http.map(|http| http.inputs.clone()).unwrap_or_default()
     }
 
     /// The account that a membership is about: from the record, from the writer's own work, else looked up.
-    async fn account_id(
-        &self,
-        connection: &Connection,
-        name: &str,
-        facts: &AccountFacts,
-        job: &Job,
-    ) -> Result<Option<String>, TargetError> {
-        let Intent::Membership { account_id, .. } = &job.intent else {
+    async fn account_id(&self, connection: &Connection, task: &Task) -> Result<Option<String>, TargetError> {
+        let Intent::Membership { account_id, .. } = &task.job.intent else {
             return Ok(None);
         };
         if !account_id.is_empty() {
@@ -142,103 +159,68 @@ impl Writer {
             .state
             .lock()
             .people
-            .get(name)
+            .get(&task.employee)
             .and_then(|known| known.account_id.clone());
         if known.is_some() {
             return Ok(known);
         }
-        Ok(match connection.target.find_account(facts).await? {
+        let facts = &task.facts;
+        Ok(match connection.read(|target| target.find_account(facts)).await? {
             Found::One(account) if may_be_ours(&account, facts) => Some(account.id),
             _ => None,
         })
     }
+}
 
-    /// Changes the holders of an object to include and exclude these accounts, as far as they do not already, and reads
-    /// them back.
-    async fn change(
-        &self,
-        connection: &Connection,
-        object: &RemoteObject,
-        add: &ByAccount,
-        remove: &ByAccount,
-    ) -> Result<Option<Holders>, TargetError> {
-        let seen = self.desk.state.lock().holders.get(object).cloned();
-        let (seen, fresh) = match seen {
-            Some(HoldersSeen {
-                holders: Some(holders), ..
-            }) => (holders, false),
-            _ => match self.read(connection, object).await? {
-                Some(holders) => (holders, true),
-                None => return Ok(None),
-            },
+/// What goes together: everything where a request takes several changes, else what one look shows.
+fn together(batches: Vec<Batch>, bulk: bool) -> Vec<Vec<Batch>> {
+    let mut groups: BTreeMap<(String, String), Vec<Batch>> = BTreeMap::new();
+    for batch in batches {
+        let RemoteObject { kind, id } = &batch.object;
+        let key = match batch.looks {
+            _ if bulk => (String::new(), String::new()),
+            Looks::Kind | Looks::Account => (kind.clone(), String::new()),
+            Looks::Object | Looks::One => (kind.clone(), id.clone()),
         };
-        // Only a fresh look may spare the call: an older one may be out of date.
-        let needed = |ids: &ByAccount, there: bool| -> BTreeSet<String> {
-            ids.keys()
-                .filter(|id| !fresh || seen.ids.contains_key(*id) == there)
-                .cloned()
-                .collect()
-        };
-        let (add, remove) = (needed(add, false), needed(remove, true));
-        if add.is_empty() && remove.is_empty() {
-            return Ok(Some(seen));
-        }
-        let orders = orders(&add, &remove);
-        match connection.target.change_holders(object, &orders, Some(&seen)).await {
-            Ok(_) => {}
-            Err(TargetError::Gone(_)) => {
-                self.desk.state.lock().holders.remove(object);
-            }
-            Err(error) => {
-                // What is there now is not what was seen.
-                self.desk.state.lock().holders.remove(object);
-                return Err(error);
-            }
-        }
-        self.read(connection, object).await
+        groups.entry(key).or_default().push(batch);
     }
+    groups.into_values().collect()
+}
 
-    pub(super) async fn read(
-        &self,
-        connection: &Connection,
-        object: &RemoteObject,
-    ) -> Result<Option<Holders>, TargetError> {
-        let holders = connection.target.holders(object).await?;
-        self.desk.state.lock().holders.insert(
-            object.clone(),
-            HoldersSeen {
-                holders: holders.clone(),
-                at: Instant::now(),
-                time: Timestamp::now(),
-            },
-        );
-        Ok(holders)
-    }
-
-    /// Reads the holders that somebody waits for.
-    pub(super) async fn look_at(&self, connection: &Connection) -> Result<(), Halt> {
-        let wanted = std::mem::take(&mut self.desk.state.lock().look_at);
-        for (object, people) in wanted {
-            if let Err(error) = self.read(connection, &object).await {
-                self.desk.state.lock().look_at.entry(object).or_default().extend(people);
-                if is_whole(&error) {
-                    return Err(Halt(error));
-                }
-                tracing::warn!(target = self.desk.target, %error, "holders could not be read");
-                continue;
-            }
-            for name in people {
-                self.context.desks.finished(&self.context, &self.desk.namespace, &name);
-            }
-        }
-        Ok(())
+impl Batch {
+    /// The accounts that it is about.
+    pub fn accounts(&self) -> BTreeSet<String> {
+        self.parts.iter().map(|part| part.order.account_id.clone()).collect()
     }
 }
 
-fn done(id: &str) -> Outcome {
-    Outcome::done(id.to_owned(), None)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn not_seen(why: &str) -> Outcome {
-    Outcome::Retrying(why.to_owned())
+    fn groups(looks: Looks, bulk: bool) -> Vec<Vec<String>> {
+        let batch = |(kind, id): (&str, &str)| Batch {
+            object: RemoteObject {
+                kind: kind.to_owned(),
+                id: id.to_owned(),
+            },
+            looks,
+            repeats: Repeats::Safely,
+            parts: Vec::new(),
+        };
+        let batches = [("role", "a"), ("role", "b"), ("seat", "a")].map(batch);
+        let ids = |group: Vec<Batch>| group.into_iter().map(|batch| batch.object.id).collect();
+        together(batches.into(), bulk).into_iter().map(ids).collect()
+    }
+
+    #[test]
+    fn objects_that_one_look_shows_or_one_request_changes_go_together() {
+        for looks in [Looks::Object, Looks::One] {
+            assert_eq!(groups(looks, false), [["a"], ["b"], ["a"]]);
+        }
+        for looks in [Looks::Kind, Looks::Account] {
+            assert_eq!(groups(looks, false), [vec!["a", "b"], vec!["a"]]);
+        }
+        assert_eq!(groups(Looks::Object, true), [["a", "b", "a"]]);
+    }
 }

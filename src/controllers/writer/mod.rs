@@ -1,92 +1,127 @@
-//! The one writer of a target: leavers first, then everybody else; changes to one object travel together, and nothing
-//! counts as done before it was read back.
+//! The one writer of a target: what takes away has a half of its own, which no queue of grants holds up; changes to one
+//! object travel together, and nothing counts as done before it was read back.
 
 mod accounts;
+mod change;
+mod connection;
+mod creation;
+mod health;
 mod jobs;
+mod line;
+mod look_ups;
+mod looks;
 mod memberships;
 mod objects;
+mod once;
+mod verdict;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
+use kube::api::Api;
+use parking_lot::Mutex;
 
+use self::connection::Connection;
+use self::health::{Failures, MENDED, backoff, is_whole};
+use self::looks::Places;
 use super::connect;
 use super::context::Context;
 use super::desk::Desk;
 use crate::api::conditions::{self, Fact};
+use crate::api::target::RateLimit;
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::decide::effect::AccountSight;
 use crate::decide::index::Entry;
-use crate::targets::{Target, TargetError};
+use crate::targets::TargetError;
+use crate::targets::pace::{Lane, Pace};
 
-/// Accounts that are worked on at the same time.
-const CONCURRENCY: usize = 4;
-/// Accounts per round, so that a leaver who comes in is not kept waiting by a long queue.
+/// Accounts per round, so that what is found out is used before more is begun.
 const ROUND: usize = 32;
 /// How long a grant waits for others to the same object while accounts are still being made.
 const LINGER: Duration = Duration::from_secs(2);
-/// The longest pause before a target that cannot be used is tried again.
-const HALT_MAX: Duration = Duration::from_secs(30);
-/// The longest that a target's Retry-After is believed.
-const THROTTLED_MAX: Duration = Duration::from_hours(1);
 /// How long until something refused for good is tried again.
 const REFUSED_AGAIN: Duration = Duration::from_mins(10);
 /// How long until an entitlement whose object was not found is looked for again.
 const MISSING_AGAIN: Duration = Duration::from_secs(30);
+/// How long a request may take where the target does not say otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest that it may.
+const TIMEOUT_MAX: Duration = Duration::from_secs(120);
 
 /// Something that concerns the whole target: everything else waits.
 struct Halt(TargetError);
 
-/// A target that can be called, and the settings that it was made with.
-struct Connection {
-    target: Arc<dyn Target>,
-    generation: Option<i64>,
-}
-
 /// Works for one target until the process ends or the target goes.
 pub async fn run(context: Arc<Context>, desk: Arc<Desk>) {
-    let mut writer = Writer {
+    let writer = Writer {
         context,
         desk,
-        connection: None,
-        halts: 0,
-        next_resync: Instant::now(),
+        connection: tokio::sync::Mutex::default(),
+        pace: Mutex::default(),
+        failures: Mutex::default(),
+        next_resync: Mutex::new(Instant::now()),
+        unread: Mutex::default(),
     };
-    while !writer.desk.closing.load(Ordering::SeqCst) {
-        let pause = writer.round().await;
-        tokio::select! {
-            () = writer.desk.news.notified(), if pause.ends_with_news => {}
-            () = writer.desk.closed.notified() => {}
-            () = tokio::time::sleep(pause.length) => {}
-        }
-    }
+    tokio::join!(
+        Lane::Losses.around(writer.half(Lane::Losses)),
+        Lane::Rest.around(writer.half(Lane::Rest)),
+    );
 }
 
-/// What a writer does between rounds.
+/// What a half of a writer does between rounds.
 struct Pause {
     length: Duration,
     ends_with_news: bool,
 }
 
+impl Pause {
+    fn until_news(length: Duration) -> Self {
+        Self {
+            length,
+            ends_with_news: true,
+        }
+    }
+}
+
+/// How long a request to a target may take.
+fn timeout(spec: &TargetSystem) -> Duration {
+    let own = spec.spec.http.as_ref().and_then(|http| http.timeout.as_ref());
+    own.map_or(TIMEOUT, |timeout| timeout.get_or(TIMEOUT).min(TIMEOUT_MAX))
+}
+
 struct Writer {
     context: Arc<Context>,
     desk: Arc<Desk>,
-    connection: Option<Connection>,
-    halts: u32,
-    next_resync: Instant,
+    connection: tokio::sync::Mutex<Option<Arc<Connection>>>,
+    /// Outlives connections: what was sent before a new one counts.
+    pace: Mutex<Option<(RateLimit, Arc<Pace>)>>,
+    failures: Mutex<Failures>,
+    next_resync: Mutex<Instant>,
+    /// What is still to be looked at of everything, while that is under way.
+    unread: Mutex<Option<Places>>,
 }
 
 impl Writer {
+    async fn half(&self, lane: Lane) {
+        while !self.desk.closing.load(Ordering::SeqCst) {
+            let pause = self.round(lane).await;
+            tokio::select! {
+                () = self.desk.news.notified(lane), if pause.ends_with_news => {}
+                () = self.desk.closed.notified(lane) => {}
+                () = tokio::time::sleep(pause.length) => {}
+            }
+        }
+    }
+
     /// Does what is due.
-    async fn round(&mut self) -> Pause {
-        let until_news = |length| Pause {
-            length,
-            ends_with_news: true,
-        };
+    async fn round(&self, lane: Lane) -> Pause {
         let Some(spec) = self.settings() else {
-            return until_news(Duration::from_mins(1));
+            return Pause::until_news(Duration::from_mins(1));
         };
         if !self.context.gate.is_open() || spec.annotations().contains_key(PAUSED_ANNOTATION) {
             return Pause {
@@ -94,28 +129,27 @@ impl Writer {
                 ends_with_news: false,
             };
         }
-        match self.work(&spec).await {
-            Ok(()) => {
-                self.halts = 0;
-                until_news(self.next_due())
-            }
-            Err(Halt(error)) => {
-                let wait = match &error {
-                    // It answers, and says when; nothing is wrong with the way to it.
-                    TargetError::Throttled(Some(wait)) => (*wait).min(THROTTLED_MAX),
-                    TargetError::Throttled(None) => backoff(self.halts).min(HALT_MAX),
-                    _ => {
-                        self.connection = None;
-                        self.say(&error);
-                        backoff(self.halts).min(HALT_MAX)
-                    }
-                };
-                self.halts += 1;
-                // News does not make a target that is down answer any sooner, but a person may have mended it.
-                Pause {
-                    length: wait,
-                    ends_with_news: false,
+        if let Some(length) = self.waits(&spec).await {
+            // News does not make a target that is down answer any sooner, but a person may have mended it.
+            return Pause::until_news(length.min(MENDED));
+        }
+        let worked = match self.connected(&spec).await {
+            Ok(connection) => match lane {
+                Lane::Losses => self.losses(&connection).await,
+                Lane::Rest => self.rest(&connection, &spec).await,
+            },
+            Err(halt) => Err(halt),
+        };
+        match worked {
+            Ok(sent) => {
+                if sent > 0 || lane == Lane::Rest {
+                    self.answers();
                 }
+                Pause::until_news(self.next_due(lane))
+            }
+            Err(halt) => {
+                self.fails(&spec, &halt.0).await;
+                Pause::until_news(Duration::ZERO)
             }
         }
     }
@@ -130,47 +164,70 @@ impl Writer {
             .cloned()
     }
 
-    async fn work(&mut self, spec: &TargetSystem) -> Result<(), Halt> {
-        if self
-            .connection
-            .as_ref()
-            .is_none_or(|connection| connection.generation != spec.metadata.generation)
-        {
-            self.connect(spec).await?;
-        }
-        let Some(connection) = &self.connection else {
-            return Ok(());
-        };
+    /// Takes away what is to go. Returns how many effects.
+    async fn losses(&self, connection: &Connection) -> Result<usize, Halt> {
+        let mut sent = 0;
         loop {
-            self.accounts(connection, true).await?;
-            self.memberships(connection, true).await?;
+            let ended = self.accounts(connection, Lane::Losses).await?;
+            let taken = self.memberships(connection, Lane::Losses).await?;
+            sent += ended + taken;
+            if ended + taken == 0 {
+                return Ok(sent);
+            }
+        }
+    }
+
+    /// Everything else. Returns how many effects and look-ups.
+    async fn rest(&self, connection: &Connection, spec: &TargetSystem) -> Result<usize, Halt> {
+        let mut sent = 0;
+        loop {
             self.resolve(connection).await?;
             let looked = self.look_up(connection).await?;
-            let made = self.accounts(connection, false).await?;
+            let made = self.accounts(connection, Lane::Rest).await?;
+            sent += looked + made;
             if looked + made > 0 && !self.has_lingered() {
                 continue;
             }
             self.look_at(connection).await?;
-            if self.memberships(connection, false).await? + looked + made == 0 {
+            let given = self.memberships(connection, Lane::Rest).await?;
+            sent += given;
+            if given + looked + made == 0 {
                 break;
             }
         }
-        if self.next_resync <= Instant::now() {
-            self.resync(connection).await?;
-            self.next_resync = Instant::now() + spec.spec.resync.get_or(Duration::from_mins(10));
+        if *self.next_resync.lock() <= Instant::now() {
+            self.begin_resync(connection).await?;
+            *self.next_resync.lock() = Instant::now() + spec.spec.resync.get_or(Duration::from_mins(10));
         }
-        Ok(())
+        self.go_on_with_resync(connection).await?;
+        Ok(sent)
     }
 
-    async fn connect(&mut self, spec: &TargetSystem) -> Result<(), Halt> {
-        let target = connect::connect(&self.context, &self.desk.namespace, spec)
+    /// The connection for these settings; made anew where they changed, and after a failure.
+    async fn connected(&self, spec: &TargetSystem) -> Result<Arc<Connection>, Halt> {
+        let mut current = self.connection.lock().await;
+        if let Some(connection) = current.as_ref()
+            && connection.generation == spec.metadata.generation
+        {
+            return Ok(connection.clone());
+        }
+        *current = None;
+        let pace = self.pace(&spec.spec.rate_limit);
+        let target = connect::connect(&self.context, &self.desk.namespace, spec, pace.clone())
             .await
             .map_err(Halt)?;
-        let connection = Connection {
+        let mut connection = Connection {
             target,
+            pace,
+            concurrency: usize::try_from(spec.spec.rate_limit.concurrency).unwrap_or(1).max(1),
+            bulk: false,
+            patch: false,
+            timeout: timeout(spec),
             generation: spec.metadata.generation,
         };
-        let capabilities = connection.target.capabilities().await.map_err(Halt)?;
+        let capabilities = connection.read(|target| target.capabilities()).await.map_err(Halt)?;
+        connection.bulk = capabilities.bulk;
+        connection.patch = capabilities.patch;
         {
             let mut state = self.desk.state.lock();
             state.health.capabilities = Some(capabilities);
@@ -182,10 +239,89 @@ impl Writer {
             // The entitlements may stand for something else now.
             state.resolved.clear();
         }
-        self.next_resync = Instant::now();
-        self.connection = Some(connection);
+        *self.next_resync.lock() = Instant::now();
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
-        Ok(())
+        let connection = Arc::new(connection);
+        *current = Some(connection.clone());
+        Ok(connection)
+    }
+
+    fn pace(&self, limit: &RateLimit) -> Arc<Pace> {
+        let mut pace = self.pace.lock();
+        if let Some((known, pace)) = pace.as_ref()
+            && known == limit
+        {
+            return pace.clone();
+        }
+        let gate = self.context.gate.clone();
+        let at_once = usize::try_from(limit.concurrency).unwrap_or(1);
+        let made = Pace::per_minute(limit.requests_per_minute)
+            .at_once(at_once)
+            .only_while(move || gate.is_open());
+        let made = Arc::new(made);
+        *pace = Some((limit.clone(), made.clone()));
+        made
+    }
+
+    /// How long everything still waits after a failure; `None` where it does not, or where somebody may have mended it.
+    async fn waits(&self, spec: &TargetSystem) -> Option<Duration> {
+        let (rest, made_of) = {
+            let failures = self.failures.lock();
+            let rest = failures.until?.checked_duration_since(Instant::now())?;
+            (rest, failures.made_of.clone())
+        };
+        if made_of.is_some_and(|(generation, _)| generation != spec.metadata.generation) {
+            self.failures.lock().until = None;
+            return None;
+        }
+        if !self.failures.lock().is_check_due(Instant::now()) {
+            return Some(rest);
+        }
+        let secrets = self.secrets(spec).await;
+        let mut failures = self.failures.lock();
+        if failures.made_of.as_ref().is_some_and(|(_, known)| *known != secrets) {
+            failures.until = None;
+            return None;
+        }
+        Some(rest)
+    }
+
+    /// Which Secrets the target needs, with their versions.
+    async fn secrets(&self, spec: &TargetSystem) -> Vec<String> {
+        let api: Api<Secret> = Api::namespaced(self.context.client.clone(), &self.desk.namespace);
+        let mut versions = Vec::new();
+        for name in spec.spec.secrets() {
+            let found = api.get_metadata_opt(&name).await.ok().flatten();
+            let version = found.and_then(|secret| secret.metadata.resource_version);
+            versions.push(format!("{name} {}", version.unwrap_or_default()));
+        }
+        versions
+    }
+
+    /// The target answers.
+    fn answers(&self) {
+        self.failures.lock().end();
+        let quarantine = self.desk.state.lock().health.quarantine.take();
+        if quarantine.is_some() {
+            self.context.targets.wake(&self.desk.namespace, &self.desk.target);
+        }
+    }
+
+    /// The target failed as a whole.
+    async fn fails(&self, spec: &TargetSystem, error: &TargetError) {
+        let secrets = self.secrets(spec).await;
+        let quarantine = {
+            let mut failures = self.failures.lock();
+            let (now, time) = (Instant::now(), Timestamp::now());
+            failures.add(error, now, time);
+            failures.made_of = Some((spec.metadata.generation, secrets));
+            failures.quarantine(now, time)
+        };
+        self.desk.state.lock().health.quarantine = quarantine;
+        if !matches!(error, TargetError::Throttled(_)) {
+            *self.connection.lock().await = None;
+            self.say(error);
+        }
     }
 
     /// Says why everything waits: on the target, and to those whose account could not be looked up.
@@ -219,30 +355,20 @@ impl Writer {
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
     }
 
-    fn halted(&self, halt: Option<Halt>) -> Result<(), Halt> {
+    /// Tells those who wait for what was seen or done.
+    fn finished<'a>(&self, people: impl IntoIterator<Item = &'a String>) {
+        for name in people.into_iter().collect::<BTreeSet<_>>() {
+            self.context.desks.finished(&self.context, &self.desk.namespace, name);
+        }
+    }
+
+    fn halted(&self, lane: Lane, halt: Option<Halt>) -> Result<(), Halt> {
         match halt {
             None => Ok(()),
             Some(halt) => {
-                self.put_back();
+                self.put_back(lane);
                 Err(halt)
             }
         }
     }
-}
-
-/// Whether an error concerns the whole target.
-fn is_whole(error: &TargetError) -> bool {
-    matches!(
-        error,
-        TargetError::Unreachable(_)
-            | TargetError::Unauthorized(_)
-            | TargetError::Misconfigured(_)
-            | TargetError::AddressRefused(_)
-            | TargetError::Throttled(_)
-    )
-}
-
-/// Half a second, doubled by each try, five minutes at the most.
-fn backoff(tries: u32) -> Duration {
-    Duration::from_millis(500 << tries.min(10)).min(Duration::from_mins(5))
 }

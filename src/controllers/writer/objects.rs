@@ -1,14 +1,19 @@
-//! What entitlements stand for, and everybody who holds them.
+//! What entitlements stand for, and the regular look at everything.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Connection, Halt, MISSING_AGAIN, Writer, is_whole};
+use super::connection::Connection;
+use super::looks::Places;
+use super::{Halt, MISSING_AGAIN, ROUND, Writer, is_whole};
+use crate::api::employee::{AccountState, EntitlementRecord, GrantState};
 use crate::api::entitlement::RemoteObject;
-use crate::controllers::desk::Resolved;
-use crate::targets::Found;
+use crate::controllers::desk::{DeskState, Place, Resolved};
+use crate::decide::Person;
+use crate::decide::effect::{AccountSight, Holding, RemoteKey};
+use crate::targets::{Found, Looks};
 
 impl Writer {
     /// Finds what entitlements stand for: new ones, changed ones, and again those that were not found.
@@ -33,7 +38,8 @@ impl Writer {
                 .collect()
         };
         for (name, entitlement) in wanted {
-            let found = match connection.target.find_object(&entitlement.spec).await {
+            let found = connection.read(|target| target.find_object(&entitlement.spec)).await;
+            let found = match found {
                 Err(error) if is_whole(&error) => return Err(Halt(error)),
                 other => other.map_err(|error| format!("target {} {error}", self.desk.target)),
             };
@@ -52,23 +58,85 @@ impl Writer {
         Ok(())
     }
 
-    /// Reads the holders of every object that an entitlement stands for, once for everybody.
-    pub(super) async fn resync(&self, connection: &Connection) -> Result<(), Halt> {
-        let objects: BTreeSet<RemoteObject> = {
+    /// Begins a look at everything: one list of the accounts, and then every place that shows who holds what.
+    pub(super) async fn begin_resync(&self, connection: &Connection) -> Result<(), Halt> {
+        self.list(connection).await?;
+        let places = self.everywhere(connection);
+        *self.unread.lock() = Some(places);
+        Ok(())
+    }
+
+    /// Looks at some more of what is still to be looked at, so that others are not kept waiting by all of it.
+    pub(super) async fn go_on_with_resync(&self, connection: &Connection) -> Result<(), Halt> {
+        let some = {
+            let mut unread = self.unread.lock();
+            let Some(places) = unread.as_mut() else { return Ok(()) };
+            let mut some = Places::new();
+            while some.len() < ROUND
+                && let Some((place, grant_id)) = places.pop_first()
+            {
+                some.insert(place, grant_id);
+            }
+            some
+        };
+        match self.look_at_all(connection, &some).await {
+            Ok(seen) => {
+                for error in seen.values().filter_map(|shown| shown.as_ref().err()) {
+                    tracing::warn!(target = self.desk.target, %error, "holders could not be read");
+                }
+            }
+            Err(halt) => {
+                if let Some(unread) = self.unread.lock().as_mut() {
+                    unread.extend(some);
+                }
+                return Err(halt);
+            }
+        }
+        let is_over = self.unread.lock().as_ref().is_some_and(Places::is_empty);
+        if is_over {
+            *self.unread.lock() = None;
+            self.end_resync();
+        }
+        Ok(())
+    }
+
+    /// Every place to look at: what entitlements stand for, what was looked at before, and what is on record.
+    fn everywhere(&self, connection: &Connection) -> Places {
+        let mut places = Places::new();
+        let mut objects: BTreeSet<RemoteObject> = BTreeSet::new();
+        {
             let state = self.desk.state.lock();
             let found = state.resolved.values().filter_map(|resolved| match &resolved.found {
                 Ok(Found::One(object)) => Some(object.clone()),
                 _ => None,
             });
-            found.chain(state.holders.keys().cloned()).collect()
-        };
-        for object in objects {
-            match self.read(connection, &object).await {
-                Ok(_) => {}
-                Err(error) if is_whole(&error) => return Err(Halt(error)),
-                Err(error) => tracing::warn!(target = self.desk.target, %error, "holders could not be read"),
+            objects.extend(found);
+            objects.extend(state.looks.holders.keys().cloned());
+        }
+        for object in &objects {
+            let looks = connection.target.looks(&object.kind);
+            if matches!(looks, Looks::Object | Looks::Kind) {
+                places.insert(Place::of(looks, object, ""), String::new());
             }
         }
+        let index = self.context.index.read();
+        let people = index.namespace(&self.desk.namespace).map(|content| &content.employees);
+        for person in people.into_iter().flat_map(|people| people.values()) {
+            for record in &person.status.entitlements {
+                if record.target == self.desk.target && record.state.may_be_held() && !record.account_id.is_empty() {
+                    let object = RemoteKey::of(record).object;
+                    let looks = connection.target.looks(&object.kind);
+                    if matches!(looks, Looks::Account | Looks::One) {
+                        let place = Place::of(looks, &object, &record.account_id);
+                        places.insert(place, record.grant_id.clone());
+                    }
+                }
+            }
+        }
+        places
+    }
+
+    fn end_resync(&self) {
         let names: Vec<String> = {
             let mut state = self.desk.state.lock();
             state.health.last_resync = Some(Timestamp::now());
@@ -78,6 +146,57 @@ impl Writer {
             self.context.entitlements.wake(&self.desk.namespace, name);
         }
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
-        Ok(())
+        for name in self.strays() {
+            self.context.employees.wake(&self.desk.namespace, &name);
+        }
+    }
+
+    /// Who was seen to have something other than what the record says.
+    fn strays(&self) -> Vec<String> {
+        let index = self.context.index.read();
+        let people = index.namespace(&self.desk.namespace).map(|content| &content.employees);
+        let people = people.into_iter().flat_map(|people| people.values());
+        let state = self.desk.state.lock();
+        let strays = people.filter(|person| {
+            let holds = person.status.entitlements.iter().any(|record| {
+                let key = RemoteKey::of(record);
+                record.target == self.desk.target
+                    && state
+                        .looks
+                        .of(&key.object, &record.account_id)
+                        .is_some_and(|(look, _)| is_stray(record, look.holding.as_ref()))
+            });
+            holds || self.has_stray_account(&state, person)
+        });
+        strays.map(|person| person.name.clone()).collect()
+    }
+
+    fn has_stray_account(&self, state: &DeskState, person: &Person) -> bool {
+        let mut accounts = person.status.accounts.iter();
+        let Some(record) = accounts.find(|record| record.target == self.desk.target) else {
+            return false;
+        };
+        let usable = matches!(record.state, AccountState::Active | AccountState::Held);
+        match state.listed(&self.desk.target, &self.desk.namespace, person) {
+            Some(AccountSight::Absent) => true,
+            Some(AccountSight::Present { active, .. }) => active != usable,
+            _ => false,
+        }
+    }
+}
+
+/// Whether the target shows something other than the record says.
+fn is_stray(record: &EntitlementRecord, held: Option<&Holding>) -> bool {
+    match (record.state, held) {
+        (GrantState::Granted | GrantState::Held | GrantState::Invited, None) | (GrantState::Revoked, Some(_)) => true,
+        (GrantState::Invited, Some(holding)) => !holding.invited,
+        (GrantState::Unknown, Some(_)) => true,
+        (GrantState::Granted | GrantState::Held, Some(holding)) => holding.parameters.iter().any(|(name, value)| {
+            record
+                .applied_parameters
+                .get(name)
+                .is_some_and(|applied| applied != value)
+        }),
+        _ => false,
     }
 }

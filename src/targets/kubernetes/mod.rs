@@ -23,7 +23,7 @@ use self::errors::About;
 use self::identity::{Binding, Identity, role_words, user, user_subject};
 use self::session::Session;
 use super::pace::Pace;
-use super::{Account, AccountFacts, Found, Holders, Holding, Order, Receipts, Target, TargetError, sides};
+use super::{Account, AccountFacts, Found, Holders, Holding, Order, Receipts, Repeats, Target, TargetError, sides};
 use crate::api::MANAGER;
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
@@ -312,6 +312,11 @@ impl Target for KubernetesTarget {
 
     async fn create_account(&self, _person: &AccountFacts, _operation_id: &str) -> Result<Account, TargetError> {
         no_accounts()
+    }
+
+    /// A binding is written whole, under its version.
+    fn repeats(&self, _object: Option<&RemoteObject>) -> Repeats {
+        Repeats::Safely
     }
 
     async fn read_account(&self, _id: &str) -> Result<Option<Account>, TargetError> {

@@ -183,7 +183,7 @@ impl Client {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
             *request.body_mut() = Some(body.to_string().into());
         }
-        self.pace.ready().await;
+        let _permit = self.pace.ready().await;
         let answer = self.http.execute(request).await;
         let mut answer = answer.map_err(|error| no_answer(&about, error))?;
         let status = answer.status();

@@ -22,7 +22,7 @@ use serde_json::Value;
 use self::client::{Client, Record, attribute};
 use self::errors::{Failure, Refusal};
 use super::pace::Pace;
-use super::{Account, AccountFacts, Found, Holders, Order, Receipts, Target, TargetError, sides};
+use super::{Account, AccountFacts, Found, Holders, Order, Receipts, Repeats, Target, TargetError, sides};
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
 use crate::egress::Egress;
@@ -217,6 +217,12 @@ impl Target for ScimTarget {
     async fn create_account(&self, person: &AccountFacts, _operation_id: &str) -> Result<Account, TargetError> {
         let done = self.create_user(person).await;
         self.settle(done).await
+    }
+
+    /// Who is a member already is not made one twice; a second account is a second account, where the service has nothing
+    /// against it.
+    fn repeats(&self, object: Option<&RemoteObject>) -> Repeats {
+        object.map_or(Repeats::Found, |_| Repeats::Safely)
     }
 
     async fn read_account(&self, id: &str) -> Result<Option<Account>, TargetError> {

@@ -1,0 +1,150 @@
+//! Whose account is whose: one search each, or one list for many.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+
+use super::connection::Connection;
+use super::{Halt, REFUSED_AGAIN, ROUND, Writer, backoff, is_whole};
+use crate::controllers::desk::Seen;
+use crate::decide::effect::AccountSight;
+use crate::targets::listing::Listing;
+use crate::targets::pace::Lane;
+use crate::targets::{Account, AccountFacts, Found, TargetError};
+
+/// From so many look-ups on a list of all accounts is taken instead, unless that is known to be longer.
+const MANY: usize = 5;
+/// How many accounts a page of a list holds, as most services have it.
+const PAGE: usize = 100;
+
+type Wanted = Vec<(String, AccountFacts)>;
+
+impl Writer {
+    /// Looks accounts up. Returns how many.
+    pub(super) async fn look_up(&self, connection: &Connection) -> Result<usize, Halt> {
+        let mut wanted = self.wanted();
+        let known = self.desk.state.lock().accounts.as_ref().map(|seen| seen.shown.len());
+        if connection.target.listing_finds()
+            && is_list_better(wanted.len(), known)
+            && let Some(listing) = self.list(connection).await?
+        {
+            let count = wanted.len();
+            for (name, facts) in wanted {
+                self.found(&name, &facts, Ok(listing.shown.find(&facts)));
+            }
+            return Ok(count);
+        }
+        wanted.truncate(ROUND);
+        let count = wanted.len();
+        let mut results = stream::iter(wanted)
+            .map(|(name, facts)| async move {
+                let found = connection.read(|target| target.find_account(&facts)).await;
+                (name, facts, found)
+            })
+            .buffer_unordered(connection.concurrency);
+        let mut halt = None;
+        while let Some((name, facts, found)) = results.next().await {
+            match found {
+                Err(error) if is_whole(&error) => halt = Some(Halt(error)),
+                found => self.found(&name, &facts, found),
+            }
+        }
+        drop(results);
+        self.halted(Lane::Rest, halt).map(|()| count)
+    }
+
+    /// Who is to be looked up.
+    fn wanted(&self) -> Wanted {
+        let now = Instant::now();
+        let state = self.desk.state.lock();
+        let due = state
+            .people
+            .iter()
+            .filter(|(_, known)| known.look_up.is_some_and(|due| due <= now));
+        due.map(|(name, known)| (name.clone(), known.facts.clone())).collect()
+    }
+
+    /// Reads all accounts; `None` where the target does not list them.
+    pub(super) async fn list(&self, connection: &Connection) -> Result<Option<Arc<Seen<Listing>>>, Halt> {
+        let (at, time) = (Instant::now(), Timestamp::now());
+        let accounts = match connection.read(|target| target.accounts()).await {
+            Ok(accounts) => accounts,
+            Err(error) if is_whole(&error) => return Err(Halt(error)),
+            Err(error) => {
+                tracing::warn!(target = self.desk.target, %error, "accounts could not be listed");
+                None
+            }
+        };
+        let Some(accounts) = accounts else { return Ok(None) };
+        let shown = Listing::new(accounts);
+        let seen = Arc::new(Seen { shown, at, time });
+        let mut state = self.desk.state.lock();
+        state.accounts = Some(seen.clone());
+        // Everything that was sent before this list began shows in it.
+        state.touched.retain(|_, touched| *touched >= at);
+        Ok(Some(seen))
+    }
+
+    /// Takes in what a look-up found.
+    fn found(&self, name: &str, facts: &AccountFacts, found: Result<Found<Account>, TargetError>) {
+        let now = Instant::now();
+        let sight = match found {
+            Ok(Found::None) => AccountSight::Absent,
+            Ok(Found::Several(why)) => AccountSight::Ambiguous(why),
+            Ok(Found::Foreign(account, why)) => foreign(account, &why),
+            Ok(Found::One(account)) => AccountSight::Present {
+                ours: account.external_id.as_deref() == Some(&facts.external_id),
+                id: account.id,
+                active: account.active,
+            },
+            Err(error) => AccountSight::Failed(format!("target {} {error}", self.desk.target)),
+        };
+        let mut state = self.desk.state.lock();
+        let Some(known) = state.people.get_mut(name).filter(|known| known.facts == *facts) else {
+            return;
+        };
+        known.look_up_tries = if matches!(sight, AccountSight::Failed(_)) {
+            known.look_up_tries + 1
+        } else {
+            0
+        };
+        known.look_up = match sight {
+            AccountSight::Failed(_) => Some(now + backoff(known.look_up_tries)),
+            // A person may mend it at the target, or its owner may leave.
+            AccountSight::Ambiguous(_) | AccountSight::Foreign { .. } => Some(now + REFUSED_AGAIN),
+            _ => None,
+        };
+        known.sight = sight;
+        drop(state);
+        self.finished([&name.to_owned()]);
+    }
+}
+
+/// Whether one list takes fewer requests than so many look-ups; `known` is how many accounts the last list held.
+fn is_list_better(look_ups: usize, known: Option<usize>) -> bool {
+    look_ups >= MANY.max(known.map_or(0, |accounts| accounts / PAGE + 1))
+}
+
+pub(super) fn foreign(account: Account, why: &str) -> AccountSight {
+    AccountSight::Foreign {
+        id: account.id,
+        why: why.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_taken_where_it_is_shorter() {
+        assert!(!is_list_better(4, None));
+        assert!(is_list_better(5, None));
+        assert!(is_list_better(50, Some(2_000)));
+        // A hundred pages for fifty people.
+        assert!(!is_list_better(50, Some(10_000)));
+        assert!(is_list_better(101, Some(10_000)));
+    }
+}
