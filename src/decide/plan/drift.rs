@@ -252,7 +252,8 @@ impl Planner<'_> {
         } else if let Some(why) = self.resolution.blocked.get(key) {
             record.state = GrantState::Pending;
             forget_loss(record);
-            record.reason = clip(&format!("{what}; not granted again: {why}"), 256).to_owned();
+            let why = format!("{what}; not granted again: {why}");
+            clip(&why, 256).clone_into(&mut record.reason);
         } else {
             self.begin(key, record);
             record.reason = format!("{what}; granted again");
