@@ -122,7 +122,7 @@ impl Planner<'_> {
                     "others deleted it at the target".clone_into(&mut record.reason);
                 }
                 for key in self.end_grants_of(target, &look.id) {
-                    if let Some(record) = self.grants.get_mut(&key) {
+                    if let Some(record) = self.grants.get_mut(&key).filter(|record| !record.account_id.is_empty()) {
                         note_undoing(record, look.at);
                     }
                 }
