@@ -156,6 +156,8 @@ fn account(id: &str, external_id: Option<&str>) -> Account {
         active: true,
         external_id: external_id.map(str::to_owned),
         names: BTreeSet::new(),
+        login: None,
+        matched: rollcall::decide::effect::Match::default(),
         invited: false,
     }
 }

@@ -244,7 +244,11 @@ fn later(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec
 }
 
 fn is_had(record: &EntitlementRecord) -> bool {
-    record.state.may_be_held() && !matches!(record.state, GrantState::Revoking | GrantState::Failed)
+    record.state.may_be_held()
+        && !matches!(
+            record.state,
+            GrantState::Revoking | GrantState::Failed | GrantState::NoSeat
+        )
 }
 
 fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAccess {

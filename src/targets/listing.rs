@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Account, AccountFacts, Found};
+use crate::decide::effect::Match;
 
 /// The accounts of a target by everything they are found by.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     accounts: BTreeMap<String, Account>,
     by_key: HashMap<String, Vec<String>>,
+    by_login: HashMap<String, Vec<String>>,
     by_name: HashMap<String, Vec<String>>,
 }
 
@@ -20,6 +22,13 @@ impl Listing {
             let id = &account.id;
             if let Some(key) = &account.external_id {
                 listing.by_key.entry(key.clone()).or_default().push(id.clone());
+            }
+            if let Some(login) = &account.login {
+                listing
+                    .by_login
+                    .entry(login.to_lowercase())
+                    .or_default()
+                    .push(id.clone());
             }
             let mut names: Vec<String> = account.names.iter().map(|name| name.to_lowercase()).collect();
             names.sort();
@@ -52,18 +61,24 @@ impl Listing {
         self.accounts.get(id)
     }
 
-    /// The account of a person: the one with our correlation key for them, else the one that goes by their work email, or
-    /// by their user name where they have no email. Several are nobody's.
+    /// The account of a person: the one with our correlation key for them, else the one whose owner signs in with their work
+    /// email, or with their user name where they have no email, else the one that goes by it. Several are nobody's.
     pub fn find(&self, person: &AccountFacts) -> Found<Account> {
         let login = [&person.work_email, &person.username]
             .into_iter()
             .find_map(|value| value.as_deref().filter(|value| !value.is_empty()));
         let by_key = self.by_key.get(&person.external_id);
-        let by_name = || self.by_name.get(&login?.to_lowercase());
-        let (found, by) = match (by_key, by_name()) {
-            (Some(found), _) => (found, "correlation key"),
-            (None, Some(found)) => (found, "user name or email address"),
-            (None, None) => return Found::None,
+        let named = |by: &HashMap<String, Vec<String>>| by.get(&login?.to_lowercase()).cloned();
+        let tries = [
+            (by_key.cloned(), "correlation key", Match::Key),
+            (named(&self.by_login), "user name", Match::Name),
+            (named(&self.by_name), "email address", Match::Email),
+        ];
+        let found = tries
+            .into_iter()
+            .find_map(|(ids, by, matched)| Some((ids?, by, matched)));
+        let Some((found, by, matched)) = found else {
+            return Found::None;
         };
         match found.as_slice() {
             [id] => match self.accounts.get(id).cloned() {
@@ -74,7 +89,7 @@ impl Listing {
                     );
                     Found::Foreign(account, why)
                 }
-                Some(account) => Found::One(account),
+                Some(account) => Found::One(Account { matched, ..account }),
             },
             several => {
                 let some: Vec<&str> = several.iter().take(5).map(String::as_str).collect();
@@ -93,8 +108,10 @@ mod tests {
             id: id.to_owned(),
             active: true,
             external_id: key.map(str::to_owned),
+            login: names.first().map(|name| (*name).to_owned()),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             invited: false,
+            matched: Match::default(),
         }
     }
 
@@ -112,8 +129,9 @@ mod tests {
             account("1", Some("t/e-ada"), &["old@x.io"]),
             account("2", None, &["ADA@x.io", "ada@x.io"]),
             account("3", Some("t/e-eve"), &["eve@x.io"]),
-            account("4", None, &["twin@x.io"]),
-            account("5", None, &["a", "twin@x.io"]),
+            account("4", None, &["d", "twin@x.io"]),
+            account("5", None, &["a", "twin@x.io", "zoe@x.io"]),
+            account("6", None, &["zoe@x.io"]),
         ]);
         let id = |found: Found<Account>| match found {
             Found::One(account) => account.id,
@@ -127,14 +145,16 @@ mod tests {
             ("t/e-bob", "ada@X.io", "2"),
             ("t/e-bob", "eve@x.io", "foreign 3"),
             ("t/e-bob", "twin@x.io", "several"),
+            // Who signs in with it, not who can be written to by it.
+            ("t/e-zoe", "zoe@x.io", "6"),
             ("t/e-bob", "bob@x.io", "none"),
             ("t/e-bob", "", "none"),
         ] {
             assert_eq!(id(listing.find(&person(key, email))), is, "{key} {email}");
         }
-        assert_eq!(listing.len(), 5);
+        assert_eq!(listing.len(), 6);
         assert!(!listing.is_empty());
-        assert!(listing.get("3").is_some() && listing.get("6").is_none());
-        assert_eq!(listing.accounts().count(), 5);
+        assert!(listing.get("3").is_some() && listing.get("7").is_none());
+        assert_eq!(listing.accounts().count(), 6);
     }
 }

@@ -150,6 +150,11 @@ impl LastLooks {
         }
     }
 
+    /// Whether `object` itself was last seen to be gone.
+    pub fn is_gone(&self, object: &RemoteObject) -> bool {
+        self.holders.get(object).is_some_and(|seen| seen.holders.is_none())
+    }
+
     /// Whether nothing was sent for `object` and `account` in the last hour, or since this process began.
     pub fn is_untouched(&self, object: &RemoteObject, account: &str) -> bool {
         !self.changed.contains_key(&(object.clone(), account.to_owned()))

@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 
 pub use self::looks::{HoldersSeen, LastLooks, Place, Seen, Shown};
 pub use self::news::News;
-use self::person::{MadeOf, correlation_key};
 pub use self::person::{Job, Note, PersonDesk};
+use self::person::{MadeOf, correlation_key};
 use super::context::Context;
 use super::writer;
 use crate::api::conditions::Fact;
@@ -25,6 +25,7 @@ use crate::api::employee::AccountState;
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{Adopt, Capabilities, Quarantine};
 use crate::decide::Person;
+use crate::decide::drift::{is_own, looked_through};
 use crate::decide::effect::{AccountSight, Intent, Outcome, RemoteKey, Sight, intents};
 use crate::decide::losses::{Named, account_name, readable_target};
 use crate::targets::Found;
@@ -127,7 +128,7 @@ impl DeskState {
         }
         let records = person.status.accounts.iter();
         let recorded = records
-            .filter(|record| record.target == target && !record.id.is_empty())
+            .filter(|record| record.target == target && is_own(record))
             .map(|record| record.id.clone())
             .next();
         let seen = || match self.people.get(&person.name).map(|known| &known.sight) {
@@ -156,6 +157,8 @@ impl DeskState {
                 id: account.id.clone(),
                 active: account.active,
                 ours: account.external_id.as_deref() == Some(&correlation_key(namespace, &person.name)),
+                by: account.matched,
+                names: account.names.clone(),
             },
         })
     }
@@ -259,18 +262,24 @@ impl Desks {
             {
                 sight.accounts.insert(desk.target.clone(), listed);
             }
-            let Some(account) = state.account(&desk.target, person, named) else {
+            let Some(account) = looked_through(named, person, &sight, &desk.target) else {
                 continue;
             };
             for object in state.looks.objects(&account, &state.objects(&desk.target, person)) {
                 let Some((look, at)) = state.looks.of(&object, &account) else {
                     continue;
                 };
-                if !takes_nothing_over || at.elapsed() < RECENT {
-                    let key = RemoteKey {
-                        target: desk.target.clone(),
-                        object,
-                    };
+                if takes_nothing_over && at.elapsed() >= RECENT {
+                    continue;
+                }
+                let gone = state.looks.is_gone(&object);
+                let key = RemoteKey {
+                    target: desk.target.clone(),
+                    object,
+                };
+                if gone {
+                    sight.missing.insert(key);
+                } else {
                     sight.holds.insert(key, look);
                 }
             }

@@ -9,7 +9,7 @@ use super::jobs::Task;
 use super::verdict::is_open;
 use super::{Halt, ROUND, Writer, is_whole};
 use crate::controllers::desk::PersonDesk;
-use crate::decide::effect::{AccountAction, Intent, Outcome};
+use crate::decide::effect::{self, AccountAction, Intent, Outcome};
 use crate::targets::pace::Lane;
 use crate::targets::{Account, AccountFacts, Found, TargetError};
 
@@ -41,14 +41,14 @@ impl Writer {
 
     async fn account(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
         let Task { facts, job, .. } = task;
-        let Intent::Account { id, action, .. } = &job.intent else {
+        let Intent::Account { id, action, sought, .. } = &job.intent else {
             return Ok(Outcome::Refused("is no account".to_owned()));
         };
         let id = match (action, id.as_str()) {
             (AccountAction::Create, _) => return self.create(connection, task).await,
             // The account was being made when it was ended.
             (_, "") => match connection.read(|target| target.find_account(facts)).await? {
-                Found::One(account) if may_be_ours(&account, facts) => account.id,
+                Found::One(account) if may_be_ours(&account, facts, sought) => account.id,
                 _ => return Ok(Outcome::done("", None)),
             },
             (_, id) => id.to_owned(),
@@ -169,8 +169,12 @@ pub(super) fn settle(result: Result<Outcome, TargetError>) -> Result<Outcome, Ha
     }
 }
 
-/// Whether an account found after a creation was recorded as intended is the one that was then made: nobody else's key
-/// is on it. Some servers take our key and never show it again; absence was seen before the intent was recorded.
-pub(super) fn may_be_ours(account: &Account, facts: &AccountFacts) -> bool {
-    account.external_id.as_deref().is_none_or(|id| id == facts.external_id)
+/// Whether an account found after a creation was recorded as intended is the one that was then made.
+pub(super) fn may_be_ours(account: &Account, facts: &AccountFacts, sought: &str) -> bool {
+    effect::may_be_ours(
+        account.external_id.as_deref(),
+        &facts.external_id,
+        sought,
+        &facts.employee,
+    )
 }

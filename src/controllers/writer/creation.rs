@@ -136,14 +136,20 @@ impl Writer {
     /// Looks for the account that is to be made.
     async fn standing(&self, connection: &Connection, task: &Task) -> Result<Standing, TargetError> {
         let facts = &task.facts;
+        let sought = match &task.job.intent {
+            Intent::Account { sought, .. } => sought.as_str(),
+            Intent::Membership { .. } => "",
+        };
         Ok(match connection.read(|target| target.find_account(facts)).await? {
-            Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account)),
+            Found::One(account) if may_be_ours(&account, facts, sought) => Some(Ok(account)),
             Found::One(account) => {
                 // Somebody else's account stands where ours should be: whether it is adopted is for the planner to say.
                 let sight = AccountSight::Present {
                     id: account.id,
                     active: account.active,
                     ours: false,
+                    by: account.matched,
+                    names: account.names,
                 };
                 self.know(&task.employee, |known| known.sight = sight);
                 Some(Err(

@@ -98,6 +98,8 @@ impl Writer {
                 ours: account.external_id.as_deref() == Some(&facts.external_id),
                 id: account.id,
                 active: account.active,
+                by: account.matched,
+                names: account.names,
             },
             Err(error) => AccountSight::Failed(format!("target {} {error}", self.desk.target)),
         };

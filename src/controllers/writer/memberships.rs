@@ -10,6 +10,7 @@ use super::connection::Connection;
 use super::jobs::Task;
 use super::{Halt, Writer, is_whole};
 use crate::api::entitlement::RemoteObject;
+use crate::controllers::desk::PersonDesk;
 use crate::decide::effect::{Intent, Outcome};
 use crate::decide::index::Entry;
 use crate::targets::pace::Lane;
@@ -154,19 +155,18 @@ impl Writer {
         if !account_id.is_empty() {
             return Ok(Some(account_id.clone()));
         }
-        let known = self
-            .desk
-            .state
-            .lock()
-            .people
-            .get(&task.employee)
-            .and_then(|known| known.account_id.clone());
+        let (known, sought) = {
+            let state = self.desk.state.lock();
+            let known = state.people.get(&task.employee);
+            let sought = known.map(PersonDesk::sought).unwrap_or_default();
+            (known.and_then(|known| known.account_id.clone()), sought)
+        };
         if known.is_some() {
             return Ok(known);
         }
         let facts = &task.facts;
         Ok(match connection.read(|target| target.find_account(facts)).await? {
-            Found::One(account) if may_be_ours(&account, facts) => Some(account.id),
+            Found::One(account) if may_be_ours(&account, facts, &sought) => Some(account.id),
             _ => None,
         })
     }

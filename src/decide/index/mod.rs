@@ -5,6 +5,7 @@
 
 mod definitions;
 mod kinds;
+mod people;
 mod policies;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,6 +17,7 @@ use kube::ResourceExt;
 pub use self::definitions::CompiledDefinition;
 use self::definitions::Definitions;
 pub use self::kinds::Indexed;
+pub use self::people::{People, accounts};
 pub use self::policies::{CompiledSelector, Policies};
 use super::expression::Schema;
 pub use super::facts::identifier;
@@ -64,7 +66,7 @@ impl Kind {
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
     /// People by object name.
-    pub employees: BTreeMap<String, Arc<Person>>,
+    pub employees: People,
     /// Policies by object name.
     pub policies: Policies,
     /// Entitlements by object name.

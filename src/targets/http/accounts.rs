@@ -9,6 +9,7 @@ use super::request::With;
 use super::speech::Speech;
 use super::{Asked, HttpTarget, Read};
 use crate::decide::definition::{Request, Update};
+use crate::decide::effect::Match;
 use crate::decide::expression::{Reading, Values};
 use crate::targets::{Account, AccountFacts, Found, TargetError};
 
@@ -100,6 +101,9 @@ impl HttpTarget {
                 .filter_map(|name| name.as_str().map(str::to_owned))
                 .collect(),
             invited: truth("invited", &read.invited, false)?,
+            // What a definition says of a match is a strong one.
+            matched: Match::Name,
+            login: None,
         })
     }
 
@@ -347,6 +351,8 @@ fn of_name(id: String) -> Account {
         external_id: None,
         names: BTreeSet::new(),
         invited: false,
+        matched: Match::Name,
+        login: None,
     }
 }
 
