@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::api::employee::{Cause, EmployeeStatus};
 use crate::decide::Person;
-use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey, attributes_digest};
+use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey};
 use crate::targets::AccountFacts;
 
 /// One person at one target.
@@ -63,8 +63,8 @@ pub struct Note {
 }
 
 impl PersonDesk {
-    pub(super) fn refresh(&mut self, namespace: &str, person: &Person) {
-        let digest = attributes_digest(&person.spec);
+    /// Takes today's facts. `digest` is of what the account is made of, the manager's account here included.
+    pub(super) fn refresh(&mut self, namespace: &str, person: &Person, digest: String, manager: Option<String>) {
         if self.digest == digest && !self.facts.external_id.is_empty() {
             return;
         }
@@ -80,7 +80,7 @@ impl PersonDesk {
             family_name: person.spec.family_name.clone(),
             job_title: person.spec.job_title.clone(),
             employee: Arc::new(person.spec.clone()),
-            manager_account: None,
+            manager_account: manager,
         };
     }
 

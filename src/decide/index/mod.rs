@@ -362,6 +362,14 @@ impl Namespace {
         }
     }
 
+    /// Whether a target's accounts name the account of the person's manager.
+    fn names_managers(&self) -> bool {
+        let targets = self.targets.values().filter_map(Entry::readable);
+        targets
+            .into_iter()
+            .any(|target| target.spec.scim.as_ref().is_some_and(|scim| scim.enterprise))
+    }
+
     /// Puts a person in, unless what is there is newer. Returns what was there before, or `None` where nothing changed.
     fn put_person(&mut self, mut person: Person) -> Change {
         let old = self.employees.get(&person.name).cloned();
@@ -384,6 +392,8 @@ impl Namespace {
             Some(old) if !old.identifiers().eq(person.identifiers()) => Change::Facts,
             // What is not confirmed to be missing leaves open who is above those below.
             Some(old) if unconfirmed(old) != unconfirmed(&person) => Change::Facts,
+            // The accounts of those below name their manager's.
+            Some(old) if self.names_managers() && !account_ids(old).eq(account_ids(&person)) => Change::Facts,
             Some(_) => Change::Own,
         };
         self.employees.insert(person.name.clone(), Arc::new(person));
@@ -413,6 +423,12 @@ impl Namespace {
             && self.change_sets.is_empty()
             && self.connections.is_empty()
     }
+}
+
+/// The ids of a person's accounts, by target.
+fn account_ids(person: &Person) -> impl Iterator<Item = (&str, &str)> {
+    let records = person.status.accounts.iter();
+    records.map(|record| (record.target.as_str(), record.id.as_str()))
 }
 
 fn unconfirmed(person: &Person) -> &[String] {
