@@ -1,6 +1,12 @@
 //! Attributes of SCIM accounts: where a value goes, and what goes there by itself.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use serde_json::Value;
+
+use super::expression::{Schema, Scope, Template, Values};
+use crate::api::employee::EmployeeSpec;
 
 /// The URN of the enterprise extension (RFC 7643 section 4.3).
 pub const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -22,6 +28,9 @@ const NOT_TO_SET: [&str; 10] = [
     "entitlements",
     "x509Certificates",
 ];
+
+/// The name by which templates speak of what Rollcall finds an account by.
+const CORRELATION_KEY: &str = "correlationKey";
 
 /// Where a value is in a user's record: `attribute`, `attribute.subAttribute`, or either behind the URN of an extension and a colon
 /// (RFC 7644 section 3.10).
@@ -130,6 +139,78 @@ impl fmt::Display for AttributePath {
     }
 }
 
+/// The attributes of accounts that a target's `spec.scim.attributes` spells out, checked and ready to be rendered.
+#[derive(Clone, Debug, Default)]
+pub struct AttributeMap {
+    entries: Vec<(AttributePath, Template)>,
+}
+
+impl AttributeMap {
+    /// Checks paths and templates. The refusals are all there are, each a sentence that says where and how to mend it.
+    pub fn compile(attributes: &BTreeMap<String, String>, schema: &Schema) -> Result<Self, Vec<String>> {
+        let scope = Scope::new().employee(schema).text(CORRELATION_KEY);
+        let mut entries: Vec<(AttributePath, Template)> = Vec::new();
+        let mut problems = Vec::new();
+        for (text, template) in attributes {
+            let path = AttributePath::parse(text).map_err(|why| problems.push(why)).ok();
+            let compiled = Template::compile(&Value::String(template.clone()), &scope)
+                .map_err(|refusals| problems.extend(refusals.into_iter().map(|(_, why)| format!("{text}: {why}"))))
+                .ok();
+            let (Some(path), Some(compiled)) = (path, compiled) else {
+                continue;
+            };
+            let rival = entries
+                .iter()
+                .find(|(other, _)| other.covers(&path) || path.covers(other));
+            if let Some((other, _)) = rival {
+                problems.push(format!(
+                    "{text}: {other} is set too, which is the same place or a part of it: leave one out"
+                ));
+            }
+            entries.push((path, compiled));
+        }
+        if problems.is_empty() {
+            Ok(Self { entries })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The values for a person, each at its path; what is absent is left out. The error is a sentence that names the path, and holds
+    /// no value.
+    pub fn render(&self, spec: &EmployeeSpec, correlation_key: &str) -> Result<Vec<(AttributePath, Value)>, String> {
+        let values = Values::new().employee(spec).text(CORRELATION_KEY, correlation_key);
+        let mut rendered = Vec::with_capacity(self.entries.len());
+        for (path, template) in &self.entries {
+            let value = template.render(&values).map_err(|why| format!("{path}: {why}"))?;
+            rendered.extend(value.map(|value| (path.clone(), value)));
+        }
+        Ok(rendered)
+    }
+
+    /// The value at `path` alone, as of [`AttributeMap::render`].
+    pub fn render_at(
+        &self,
+        path: &AttributePath,
+        spec: &EmployeeSpec,
+        correlation_key: &str,
+    ) -> Result<Option<Value>, String> {
+        let Some((_, template)) = self.entries.iter().find(|(known, _)| path.covers(known)) else {
+            return Ok(None);
+        };
+        let values = Values::new().employee(spec).text(CORRELATION_KEY, correlation_key);
+        template.render(&values).map_err(|why| format!("{path}: {why}"))
+    }
+
+    /// The attributes of the employee that it mentions, by their names in an Employee's spec.
+    pub fn attributes(&self) -> BTreeSet<&str> {
+        self.entries
+            .iter()
+            .flat_map(|(_, template)| template.attributes())
+            .collect()
+    }
+}
+
 /// `ATTRNAME` of RFC 7643 section 2.1; `$ref` is its one exception, and no value to set.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -205,5 +286,72 @@ mod tests {
         assert!(name.covers(&given) && name.covers(&AttributePath::core("name")));
         assert!(!given.covers(&AttributePath::core("name")));
         assert!(!AttributePath::core("department").covers(&AttributePath::enterprise("department")));
+    }
+
+    fn compile(attributes: &[(&str, &str)]) -> Result<AttributeMap, Vec<String>> {
+        let attributes = attributes
+            .iter()
+            .map(|(path, template)| ((*path).to_owned(), (*template).to_owned()));
+        AttributeMap::compile(&attributes.collect(), &Schema::default())
+    }
+
+    #[test]
+    fn values_have_the_kind_that_they_have_and_what_is_absent_is_left_out() {
+        let map = compile(&[
+            ("nickName", "${employee.?givenName}"),
+            ("userName", "${employee.workEmail.split('@')[0]}"),
+            (
+                "phoneNumbers",
+                "${[{'value': employee.employeeNumber, 'type': 'work'}]}",
+            ),
+            ("locale", "en"),
+            (
+                "urn:acme:ext:User:badge",
+                "${correlationKey}/${employee.employeeNumber}",
+            ),
+        ])
+        .unwrap();
+        let spec = EmployeeSpec {
+            work_email: Some("ada@x.io".to_owned()),
+            employee_number: Some("7\"]}".to_owned()),
+            ..EmployeeSpec::default()
+        };
+        let rendered = map.render(&spec, "hr/e-1").unwrap();
+        let rendered: BTreeMap<String, Value> = rendered
+            .into_iter()
+            .map(|(path, value)| (path.to_string(), value))
+            .collect();
+        let expected = serde_json::json!({
+            "userName": "ada", "locale": "en", "phoneNumbers": [{"value": "7\"]}", "type": "work"}],
+            "urn:acme:ext:User:badge": "hr/e-1/7\"]}",
+        });
+        assert_eq!(serde_json::to_value(rendered).unwrap(), expected);
+        assert_eq!(
+            map.attributes(),
+            BTreeSet::from(["employeeNumber", "givenName", "workEmail"])
+        );
+        let login = map.render_at(&AttributePath::core("USERNAME"), &spec, "").unwrap();
+        assert_eq!(login, Some("ada".into()));
+        let error = map.render(&EmployeeSpec::default(), "hr/e-1").unwrap_err();
+        assert!(error.contains("employee"), "{error}");
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let problems = compile(&[
+            ("title", "${employee.jobTitel}"),
+            ("password", "x"),
+            ("name", "${correlationKey}"),
+            ("name.givenName", "x"),
+        ])
+        .unwrap_err();
+        let all = problems.join("\n");
+        assert_eq!(problems.len(), 3, "{all}");
+        assert!(all.contains("title: ") && all.contains("jobTitle"), "{all}");
+        assert!(
+            all.contains("password: password is the service's or Rollcall's own"),
+            "{all}"
+        );
+        assert!(all.contains("name.givenName: name is set too"), "{all}");
     }
 }

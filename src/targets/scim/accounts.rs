@@ -1,6 +1,6 @@
 //! What a User record says of a person's account, and what it should say (RFC 7643 section 4.1). Pure.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::client::{Record, attribute, text};
 use super::patch::{Change, apply};

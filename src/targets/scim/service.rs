@@ -181,10 +181,22 @@ mod tests {
     #[test]
     fn bulk_is_used_within_what_is_announced_and_not_where_nothing_fits() {
         for (bulk, expected) in [
-            (json!({"supported": true, "maxOperations": 7, "maxPayloadSize": 900}), Some((7, 900))),
-            (json!({"Supported": "True", "maxoperations": "7"}), Some((7, SOME_BYTES))),
-            (json!({"supported": true, "maxOperations": 1_000_000_000, "maxPayloadSize": u64::MAX}), Some((MOST_OPERATIONS, MOST_BYTES))),
-            (json!({"supported": true, "maxOperations": 0, "maxPayloadSize": 0}), None),
+            (
+                json!({"supported": true, "maxOperations": 7, "maxPayloadSize": 900}),
+                Some((7, 900)),
+            ),
+            (
+                json!({"Supported": "True", "maxoperations": "7"}),
+                Some((7, SOME_BYTES)),
+            ),
+            (
+                json!({"supported": true, "maxOperations": 1_000_000_000, "maxPayloadSize": u64::MAX}),
+                Some((MOST_OPERATIONS, MOST_BYTES)),
+            ),
+            (
+                json!({"supported": true, "maxOperations": 0, "maxPayloadSize": 0}),
+                None,
+            ),
             (json!({"supported": true, "maxOperations": 1}), None),
             (json!({"supported": false, "maxOperations": 7}), None),
             (json!(null), None),

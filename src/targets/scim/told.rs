@@ -133,6 +133,11 @@ mod tests {
         told.tell("Group", "g", "a", true, Form::Value);
         assert_eq!(told.form("Group", "g", "a", false), Form::Value);
         let forms = [Form::Value, Form::List, Form::Replace, Form::Put];
-        assert!(forms.into_iter().zip(forms.into_iter().cycle().skip(1)).all(|(a, b)| a.next() == b));
+        assert!(
+            forms
+                .into_iter()
+                .zip(forms.into_iter().cycle().skip(1))
+                .all(|(a, b)| a.next() == b)
+        );
     }
 }
