@@ -12,6 +12,7 @@ use rollcall::api::common::{Duration as ApiDuration, SecretKeyRef};
 use rollcall::api::employee::{DeletionPolicy, EmployeeSpec, SourceState};
 use rollcall::api::hris_connection::{Field, HRISConnectionSpec, InactiveMeans, Merge, SyncKind, Termination};
 use rollcall::decide::index::Person;
+use rollcall::egress::{Egress, Rules};
 use rollcall::hris::client::Patience;
 use rollcall::hris::names::employee_name;
 use rollcall::hris::{Book, ClientOptions, Diff, Distrust, MergeClient, ReadRequest, diff, read_all};
@@ -46,6 +47,7 @@ fn options(sim: &MergeSim) -> ClientOptions {
         sim.base_url(),
         SecretString::from(sim.api_key()),
         SecretString::from(sim.account_token()),
+        Egress::new(Rules::opening(&["127.0.0.0/8"]).unwrap()),
     );
     options.requests_per_minute = 60_000;
     options.patience = Patience {

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use rollcall::api::NameRef;
 use rollcall::api::entitlement::{EntitlementSpec, RemoteObject, ScimGroup};
+use rollcall::egress::{Egress, Rules};
 use rollcall::targets::scim::{ScimOptions, ScimTarget};
 use rollcall::targets::{Account, AccountFacts, Found, Target, TargetError, orders};
 use serde_json::{Value, json};
@@ -78,7 +79,7 @@ impl Odd {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(axum::serve(listener, axum::Router::new().fallback(answer)).into_future());
-        let mut options = ScimOptions::new(format!("http://{address}/scim"), TOKEN.to_owned().into());
+        let mut options = ScimOptions::new(format!("http://{address}/scim"), TOKEN.to_owned().into(), loopback());
         options.timeout = Duration::from_millis(500);
         Self {
             target: ScimTarget::new(&options).unwrap(),
@@ -99,6 +100,10 @@ impl Odd {
             .filter(|asked| asked.path == "/Users");
         searches.map(|mut asked| asked.query.remove("filter")).collect()
     }
+}
+
+fn loopback() -> Egress {
+    Egress::new(Rules::opening(&["127.0.0.0/8"]).unwrap())
 }
 
 fn ok(body: &Value) -> Option<Response> {
@@ -477,6 +482,7 @@ fn kind(error: &TargetError) -> &'static str {
         TargetError::Unreachable(_) => "Unreachable",
         TargetError::Unauthorized(_) => "Unauthorized",
         TargetError::Misconfigured(_) => "Misconfigured",
+        TargetError::AddressRefused(_) => "AddressRefused",
         TargetError::Throttled(_) => "Throttled",
         TargetError::Refused(_) => "Refused",
         TargetError::NoSeat(_) => "NoSeat",
@@ -771,6 +777,7 @@ async fn slow_down_slow_answers_and_no_answers() {
     let mut options = ScimOptions::new(
         format!("http://{}", silent.local_addr().unwrap()),
         TOKEN.to_owned().into(),
+        loopback(),
     );
     options.timeout = Duration::from_millis(100);
     let target = ScimTarget::new(&options).unwrap();

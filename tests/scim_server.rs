@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use rollcall::api::NameRef;
 use rollcall::api::entitlement::{EntitlementSpec, RemoteObject, ScimGroup};
+use rollcall::egress::{Egress, Rules};
 use rollcall::targets::scim::{ScimOptions, ScimTarget};
 use rollcall::targets::{AccountFacts, Found, Target, TargetError, orders};
 use rollcall_support::proxy::{Proxy, Script, request};
@@ -73,8 +74,12 @@ impl Stage {
     }
 }
 
+fn loopback() -> Egress {
+    Egress::new(Rules::opening(&["127.0.0.0/8"]).unwrap())
+}
+
 fn target(url: &str, token: &str) -> ScimTarget {
-    ScimTarget::new(&ScimOptions::new(url, token.to_owned().into())).unwrap()
+    ScimTarget::new(&ScimOptions::new(url, token.to_owned().into(), loopback())).unwrap()
 }
 
 fn person(name: &str) -> AccountFacts {

@@ -45,6 +45,8 @@ pub const SECRET_MISSING: &str = "SecretMissing";
 pub const UNAUTHORIZED: &str = "Unauthorized";
 /// The other side does not answer.
 pub const UNREACHABLE: &str = "Unreachable";
+/// The address of the other side is one that the operator may not reach.
+pub const ADDRESS_REFUSED: &str = "AddressRefused";
 /// The other side answers and takes our credentials.
 pub const ANSWERING: &str = "Answering";
 /// The object that a reference names is not there.

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use kube::ResourceExt;
+
 use super::context::Context;
 use super::secrets::{self, SecretError};
 use crate::api::TargetSystem;
+use crate::decide::attributes::AttributeMap;
 use crate::targets::kubernetes::{KubernetesOptions, KubernetesTarget};
 use crate::targets::pace::Pace;
 use crate::targets::scim::{ScimOptions, ScimTarget};
@@ -26,8 +29,10 @@ pub async fn connect(
                 SecretError::Missing(why) => TargetError::Misconfigured(why),
                 SecretError::Unreadable(why) => TargetError::Unreachable(why),
             })?;
-        let mut options = ScimOptions::new(&scim.base_url, token);
+        let mut options = ScimOptions::new(&scim.base_url, token, context.settings.egress.clone());
         options.pace = pace;
+        options.enterprise = scim.enterprise;
+        options.attributes = attributes(context, namespace, system)?;
         return Ok(Arc::new(ScimTarget::new(&options)?));
     }
     if let Some(kubernetes) = &system.spec.kubernetes {
@@ -43,4 +48,27 @@ pub async fn connect(
     Err(TargetError::Misconfigured(
         "spec has neither scim nor kubernetes: set one".to_owned(),
     ))
+}
+
+/// The attributes that a SCIM target spells out, as the index has them.
+fn attributes(context: &Context, namespace: &str, system: &TargetSystem) -> Result<AttributeMap, TargetError> {
+    let index = context.index.read();
+    let compiled = index
+        .namespace(namespace)
+        .and_then(|content| content.attribute_map(&system.name_any()));
+    match compiled.map(AsRef::as_ref) {
+        None => Ok(AttributeMap::default()),
+        Some(Ok(map)) => Ok(map.clone()),
+        Some(Err(problems)) => Err(TargetError::Misconfigured(invalid_attributes(problems))),
+    }
+}
+
+/// What is wrong with the attributes that a SCIM target spells out, in a sentence.
+pub fn invalid_attributes(problems: &[String]) -> String {
+    let said: Vec<&str> = problems.iter().take(3).map(String::as_str).collect();
+    let more = match problems.len().saturating_sub(said.len()) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!("spec.scim.attributes: {}{more}", said.join("; "))
 }

@@ -229,7 +229,8 @@ async fn client(context: &Context, namespace: &str, connection: &HRISConnection)
     let token = secrets::read(&context.client, namespace, &spec.account_token_secret_ref)
         .await
         .map_err(unreadable)?;
-    let mut options = ClientOptions::new(base_url(&spec.merge), api_key, token);
+    let egress = context.settings.egress.clone();
+    let mut options = ClientOptions::new(base_url(&spec.merge), api_key, token, egress);
     options.requests_per_minute = spec.requests_per_minute;
     MergeClient::new(&options).map_err(Distrust::from)
 }

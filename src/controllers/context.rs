@@ -22,6 +22,7 @@ use crate::api::{
     AccessException, ChangeSet, Employee, Entitlement, HRISConnection, MANAGER, ProvisioningPolicy, TargetSystem,
 };
 use crate::decide::{Index, Namespace};
+use crate::egress::Egress;
 
 /// Which namespaces are ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct Settings {
     pub policy_settle: Duration,
     /// How many people may lose something in a namespace within 24 hours, for each cause, before a person must decide.
     pub limits: Budget,
+    /// What of the network connections and targets may be found in.
+    pub egress: Egress,
 }
 
 /// What every controller shares.

@@ -1,5 +1,6 @@
 //! What an account at a target is made of, beside the person's own facts.
 
+use super::attributes::AttributePath;
 use super::effect::{attributes_digest, short_digest};
 use super::index::{Namespace, Person};
 use super::losses::readable_target;
@@ -38,25 +39,48 @@ pub fn is_enterprise(namespace: &Namespace, target: &str) -> bool {
     scim.is_some_and(|scim| scim.enterprise)
 }
 
-/// Digest of what the person's account at `target` is made of; where it differs from what the target confirmed, the account is updated.
-pub fn account_digest(namespace: &Namespace, person: &Person, target: &str) -> String {
-    let own = attributes_digest(&person.spec);
-    if !is_enterprise(namespace, target) {
-        return own;
+/// Digest of what a person's account at a SCIM target is made of: the person's own facts, with the enterprise extension what that
+/// says, and the values of the target's own attributes. `None` where those cannot be told now.
+pub fn scim_digest(namespace: &Namespace, person: &Person, target: &str) -> Option<String> {
+    let mut parts = vec![attributes_digest(&person.spec)];
+    if is_enterprise(namespace, target) {
+        let manager = manager_account(namespace, person, target);
+        let extension = enterprise_facts(&person.spec).map(|(_, value)| value.map(str::to_owned));
+        parts.extend(extension.into_iter().chain([manager]).map(marked));
     }
-    let manager = manager_account(namespace, person, target);
-    enterprise_digest(&own, &person.spec, manager.as_deref())
+    if let Some(map) = namespace.attribute_map(target) {
+        // The correlation key never changes for a person.
+        let values = map.as_ref().as_ref().ok()?.render(&person.spec, "").ok()?;
+        parts.extend(values.iter().map(|(path, value)| format!("{path}={value}")));
+    }
+    match parts.as_slice() {
+        [own] => Some(own.clone()),
+        parts => Some(short_digest(parts.iter().map(String::as_str))),
+    }
 }
 
-/// `own` with what the enterprise extension says.
-fn enterprise_digest(own: &str, facts: &EmployeeSpec, manager: Option<&str>) -> String {
-    let extension = enterprise_facts(facts).into_iter().map(|(_, value)| value);
-    // An absent value and an empty one differ.
-    let parts = extension.chain([manager]).flat_map(|value| match value {
-        Some(text) => ["1", text],
-        None => ["0", ""],
-    });
-    short_digest(["enterprise", own].into_iter().chain(parts))
+/// Digest of what a person's account at a SCIM target is found by. `None` where that cannot be told now.
+pub fn scim_matching_digest(namespace: &Namespace, person: &Person, target: &str) -> Option<String> {
+    let own = attributes_digest(&person.spec);
+    let Some(map) = namespace.attribute_map(target) else {
+        return Some(own);
+    };
+    let user_name = AttributePath::core("userName");
+    let login = map
+        .as_ref()
+        .as_ref()
+        .ok()?
+        .render_at(&user_name, &person.spec, "")
+        .ok()?;
+    Some(match login {
+        None => own,
+        Some(login) => short_digest([own.as_str(), &login.to_string()]),
+    })
+}
+
+/// An absent value and an empty one differ.
+fn marked(value: Option<String>) -> String {
+    value.map_or_else(|| "0".to_owned(), |value| format!("1{value}"))
 }
 
 #[cfg(test)]
@@ -104,7 +128,7 @@ mod tests {
         let namespace = index.namespace("hr").unwrap();
         let ada = &namespace.employees["ada"];
         (
-            account_digest(namespace, ada, "t"),
+            scim_digest(namespace, ada, "t").unwrap(),
             manager_account(namespace, ada, "t"),
         )
     }

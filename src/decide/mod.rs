@@ -11,6 +11,7 @@ pub mod account;
 pub mod attributes;
 pub mod compare;
 pub mod custom_field;
+pub mod definition;
 pub mod deletions;
 pub mod effect;
 pub mod enforced;

@@ -10,7 +10,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::redirect;
+use reqwest::{Method, Request};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
@@ -21,6 +21,7 @@ use super::options::PAGE_SIZE_MAX;
 pub use super::options::{ClientOptions, Patience, base_url};
 use super::page::read_page;
 use crate::api::hris_connection::CustomField;
+use crate::egress::{EgressClient, EgressError, HttpOptions};
 
 /// The largest answer that is taken in, in bytes. A page of 100 employees has some 200 KB.
 const BODY_MAX: usize = 32 << 20;
@@ -53,7 +54,8 @@ pub struct Listing<T> {
 
 /// A client of one linked account. All calls share its budget of requests.
 pub struct MergeClient {
-    http: reqwest::Client,
+    http: EgressClient,
+    headers: HeaderMap,
     base: Url,
     limiter: DefaultDirectRateLimiter,
     page_size: u32,
@@ -85,16 +87,18 @@ impl MergeClient {
             .ok_or_else(|| HrisError::Options("merge.baseURL is not an http or https URL".to_owned()))?;
         base.set_query(None);
         base.set_fragment(None);
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .redirect(redirect::Policy::none())
-            .connect_timeout(options.patience.connect)
-            .timeout(options.patience.answer)
-            .build()
-            .map_err(|error| HrisError::Options(format!("no HTTP client can be made: {}", cause(error))))?;
+        let http = HttpOptions {
+            connect_timeout: options.patience.connect,
+            timeout: options.patience.answer,
+            ..HttpOptions::default()
+        };
+        let http = options
+            .egress
+            .client(&http)
+            .map_err(|error| HrisError::Options(error.to_string()))?;
         Ok(Self {
             http,
+            headers,
             base,
             limiter: RateLimiter::direct(quota(options.requests_per_minute)),
             page_size: options.page_size.clamp(1, PAGE_SIZE_MAX),
@@ -237,12 +241,11 @@ impl MergeClient {
     }
 
     async fn attempt(&self, model: &str, url: &Url) -> Result<(Value, Option<Timestamp>), HrisError> {
-        let unreachable = |error: reqwest::Error| HrisError::Unreachable {
-            model: model.to_owned(),
-            cause: cause(error),
-        };
+        let mut request = Request::new(Method::GET, url.clone());
+        request.headers_mut().clone_from(&self.headers);
         self.limiter.until_ready().await;
-        let mut response = self.http.get(url.clone()).send().await.map_err(unreachable)?;
+        let answer = self.http.execute(request).await;
+        let mut response = answer.map_err(|error| unanswered(model, error))?;
         let date = response.headers().get(DATE).and_then(http_date);
         let model_name = || model.to_owned();
         match response.status().as_u16() {
@@ -269,20 +272,22 @@ impl MergeClient {
                 });
             }
         }
-        // Read in pieces, since a body may be endless and its announced length wrong.
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > BODY_MAX {
-                return Err(HrisError::TooLarge {
-                    model: model_name(),
-                    limit: BODY_MAX,
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = response.read(BODY_MAX).await;
+        let body = body.map_err(|error| unanswered(model, error))?;
         // The parser's own words quote the body, so they stay here.
         let body = serde_json::from_slice(&body).map_err(|_| malformed(model, "it is not JSON, or was cut short"))?;
         Ok((body, date))
+    }
+}
+
+fn unanswered(model: &str, error: EgressError) -> HrisError {
+    let model = model.to_owned();
+    match error {
+        EgressError::Refused(why) => HrisError::Refused(why),
+        EgressError::NotSent(cause) | EgressError::NoAnswer { why: cause, .. } => {
+            HrisError::Unreachable { model, cause }
+        }
+        EgressError::TooLarge(limit) => HrisError::TooLarge { model, limit },
     }
 }
 
@@ -336,19 +341,6 @@ fn retry_after(value: &HeaderValue, sent: Timestamp) -> Option<Duration> {
     })
 }
 
-/// What the network said, without the URL, which may hold a cursor.
-fn cause(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "it takes too long".to_owned();
-    }
-    let error = error.without_url();
-    let mut deepest: &dyn std::error::Error = &error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    deepest.to_string()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -363,6 +355,7 @@ mod tests {
 
     use super::*;
     use crate::api::hris_connection::{Merge, Region};
+    use crate::egress::{Egress, Rules};
     use crate::hris::models::{EmployeeRow, GroupRow};
 
     type Script = Arc<Mutex<(VecDeque<Response>, Vec<String>)>>;
@@ -394,9 +387,13 @@ mod tests {
         answer(200, &[], body)
     }
 
+    fn loopback() -> Egress {
+        Egress::new(Rules::opening(&["127.0.0.0/8"]).unwrap())
+    }
+
     fn client(url: &str) -> MergeClient {
         let secret = |text: &str| SecretString::from(text.to_owned());
-        let mut options = ClientOptions::new(url, secret("key-CANARY\n"), secret(" token-CANARY\n"));
+        let mut options = ClientOptions::new(url, secret("key-CANARY\n"), secret(" token-CANARY\n"), loopback());
         options.requests_per_minute = 60_000;
         options.patience.first_pause = Duration::from_millis(2);
         options.patience.longest_pause = Duration::from_secs(3);
@@ -530,9 +527,14 @@ mod tests {
             }
         }
         errors.push(list("http://127.0.0.1:1/CANARY").await.unwrap_err());
-        let broken = ClientOptions::new("CANARY", SecretString::from("a"), SecretString::from("b"));
+        let broken = ClientOptions::new("CANARY", SecretString::from("a"), SecretString::from("b"), loopback());
         errors.push(MergeClient::new(&broken).unwrap_err());
-        let broken = ClientOptions::new("http://h", SecretString::from("CANARY\nb"), SecretString::from("b"));
+        let broken = ClientOptions::new(
+            "http://h",
+            SecretString::from("CANARY\nb"),
+            SecretString::from("b"),
+            loopback(),
+        );
         errors.push(MergeClient::new(&broken).unwrap_err());
         for error in errors {
             let text = format!("{error} {error:?}");

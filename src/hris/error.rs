@@ -8,6 +8,9 @@ pub enum HrisError {
     /// The client cannot be built from these options.
     #[error("{0}")]
     Options(String),
+    /// The address may not be reached; says how to mend that. Not tried again.
+    #[error("Merge may not be reached: {0}")]
+    Refused(String),
     /// The credentials are refused, 401 or 403. Not tried again.
     #[error("Merge refuses the credentials for {model} with status {status}")]
     Unauthorized {
@@ -87,6 +90,7 @@ impl HrisError {
             Self::Throttled { .. } | Self::Unreachable { .. } | Self::Malformed { .. } => true,
             Self::Status { status, .. } => *status == 408 || *status >= 500,
             Self::Options(_)
+            | Self::Refused(_)
             | Self::Unauthorized { .. }
             | Self::NotFound { .. }
             | Self::TooLarge { .. }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::api::hris_connection::{Merge, Region};
+use crate::egress::Egress;
 
 /// Merge's upper bound on `page_size`.
 pub(super) const PAGE_SIZE_MAX: u32 = 100;
@@ -28,6 +29,8 @@ pub struct ClientOptions {
     pub api_key: SecretString,
     /// The token of the linked account; white space likewise.
     pub account_token: SecretString,
+    /// What of the network Merge may be found in.
+    pub egress: Egress,
     /// The most requests in any minute, tries included. Default 100, Merge's smallest plan; at least 1.
     pub requests_per_minute: u32,
     /// Rows a page. Default 100, the most that Merge gives.
@@ -37,12 +40,18 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// These credentials at this base URL, with defaults for the rest.
-    pub fn new(base_url: impl Into<String>, api_key: SecretString, account_token: SecretString) -> Self {
+    /// These credentials at this base URL, reached through `egress`, with defaults for the rest.
+    pub fn new(
+        base_url: impl Into<String>,
+        api_key: SecretString,
+        account_token: SecretString,
+        egress: Egress,
+    ) -> Self {
         Self {
             base_url: base_url.into(),
             api_key,
             account_token,
+            egress,
             requests_per_minute: 100,
             page_size: PAGE_SIZE_MAX,
             patience: Patience::default(),

@@ -11,7 +11,7 @@ use super::book::{Book, Model, Table};
 use super::client::{ListParams, Listing, MergeClient};
 use super::error::HrisError;
 use super::models::{AccountDetails, Row, SyncStatus};
-use crate::api::conditions::{INVALID, MALFORMED, UNAUTHORIZED, UNREACHABLE};
+use crate::api::conditions::{ADDRESS_REFUSED, INVALID, MALFORMED, UNAUTHORIZED, UNREACHABLE};
 use crate::api::hris_connection::{CustomField, Field, SyncKind};
 
 /// Merge throttles us for longer than we wait.
@@ -95,6 +95,7 @@ impl From<HrisError> for Distrust {
                 INVALID,
                 "correct the connection's merge.baseURL or the content of its Secrets.",
             ),
+            HrisError::Refused(_) => (ADDRESS_REFUSED, "the next sync tries again."),
             HrisError::Unauthorized { status: 401, .. } => (
                 UNAUTHORIZED,
                 "put a valid API key and the linked account's token into the connection's Secrets.",
@@ -517,6 +518,10 @@ mod tests {
                 UNAUTHORIZED,
             ),
             (HrisError::NotFound { model: model() }, MALFORMED),
+            (
+                HrisError::Refused("10.0.0.7 is a private address".into()),
+                ADDRESS_REFUSED,
+            ),
             (
                 HrisError::Throttled {
                     model: model(),

@@ -1,16 +1,18 @@
 //! `rollcall run`: reach the API server, wait for the Lease, lead until told to stop or the Lease is lost.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use ipnet::IpNet;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::Api;
 use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use url::Host;
 
 use super::leadership::{LeaseOptions, acquire};
 use super::server::{self, Health};
@@ -19,6 +21,7 @@ use crate::api::target::Budget;
 use crate::controllers::audit::Audit;
 use crate::controllers::gate::Gate;
 use crate::controllers::{self, Context, Scope, Settings};
+use crate::egress::{self, Egress, Rules};
 
 /// How long controllers may take to finish what they are writing when told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -92,6 +95,14 @@ pub struct RunOptions {
     #[arg(long, env = "ROLLCALL_NAMESPACE_MAX_PERCENT", default_value = "10", value_name = "PERCENT",
           value_parser = clap::value_parser!(u32).range(0..=100))]
     namespace_max_percent: u32,
+    /// What connections and targets may reach though it is not public, by plain http too: an address, or a range as in
+    /// 10.1.0.0/16. May be repeated. Where a cloud gives out credentials, and the API server, are opened only by exactly that
+    /// address.
+    #[arg(long, env = "ROLLCALL_EGRESS_ALLOW", value_name = "CIDR", value_delimiter = ',', value_parser = egress::range)]
+    egress_allow: Vec<IpNet>,
+    /// What they may not reach, whatever --egress-allow says: an address or a range. May be repeated.
+    #[arg(long, env = "ROLLCALL_EGRESS_DENY", value_name = "CIDR", value_delimiter = ',', value_parser = egress::range)]
+    egress_deny: Vec<IpNet>,
 }
 
 /// Why the operator ended otherwise than asked.
@@ -178,6 +189,7 @@ async fn lead(
             max_people: options.namespace_max_people,
             max_percent: options.namespace_max_percent,
         },
+        egress: egress(&options),
     };
     let context = Arc::new(Context::new(client, config, settings, gate, audit, identity));
     health.lead(context.clone());
@@ -239,6 +251,22 @@ async fn wait_for_crds(client: &Client) {
             tokio::time::sleep(AGAIN).await;
         }
     }
+}
+
+/// In a Pod the kubelet says where the API server is; elsewhere it is not a neighbour.
+fn egress(options: &RunOptions) -> Egress {
+    let api_server = std::env::var("KUBERNETES_SERVICE_HOST").ok().and_then(|host| {
+        let address = host.parse::<IpAddr>().ok().map(|address| match address {
+            IpAddr::V4(four) => Host::Ipv4(four),
+            IpAddr::V6(six) => Host::Ipv6(six),
+        });
+        address.or_else(|| Host::parse(&host).ok())
+    });
+    Egress::new(Rules {
+        allow: options.egress_allow.clone(),
+        deny: options.egress_deny.clone(),
+        api_server,
+    })
 }
 
 fn audit(options: &RunOptions) -> Result<Audit, RunError> {

@@ -292,6 +292,10 @@ pub enum TargetError {
     /// A Secret or `ServiceAccount` that the target needs is missing. Concerns the whole target.
     #[error("{0}")]
     Misconfigured(String),
+    /// Nothing was sent: its address may not be reached, until somebody changes it or the operator's flags. Concerns the
+    /// whole target.
+    #[error("may not be reached: {0}")]
+    AddressRefused(String),
     /// It asks us to slow down (429, 503 with Retry-After). Concerns the whole target.
     #[error("asks to slow down{}", .0.map(|d| format!(", for {} s", d.as_secs())).unwrap_or_default())]
     Throttled(Option<Duration>),

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use self::person::MadeOf;
 pub use self::person::{Job, Note, PersonDesk};
 use super::context::Context;
 use super::writer;
@@ -20,8 +21,7 @@ use crate::api::conditions::Fact;
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{Adopt, Capabilities};
 use crate::decide::Person;
-use crate::decide::account::{account_digest, manager_account};
-use crate::decide::effect::{AccountSight, Intent, Look, Outcome, RemoteKey, Sight, attributes_digest, intents};
+use crate::decide::effect::{AccountSight, Intent, Look, Outcome, RemoteKey, Sight, intents};
 use crate::decide::losses::{Named, account_name, readable_target};
 use crate::targets::{Found, Holders};
 
@@ -224,10 +224,10 @@ impl Desks {
             let Some(desk) = self.open(context, namespace, target) else {
                 continue;
             };
-            let (digest, manager) = made_of(context, namespace, person, target);
+            let made_of = MadeOf::of(context, namespace, person, target);
             let mut state = desk.state.lock();
             let known = state.people.entry(person.name.clone()).or_default();
-            known.refresh(namespace, person, digest, manager);
+            known.refresh(namespace, person, made_of);
             known.look_up.get_or_insert_with(Instant::now);
             drop(state);
             desk.news.notify_one();
@@ -260,13 +260,13 @@ impl Desks {
             let Some(desk) = self.open(context, namespace, &target) else {
                 continue;
             };
-            let (digest, manager) = made_of(context, namespace, person, &target);
+            let made_of = MadeOf::of(context, namespace, person, &target);
             let mut state = desk.state.lock();
             if meant.is_empty() && !state.people.contains_key(&person.name) {
                 continue;
             }
             let known = state.people.entry(person.name.clone()).or_default();
-            known.refresh(namespace, person, digest, manager);
+            known.refresh(namespace, person, made_of);
             if known.take_on(meant, consumed, &person.status) {
                 desk.news.notify_one();
             }
@@ -318,17 +318,5 @@ impl Desks {
             tokio::time::sleep(GATHER).await;
             context.employees.wake(&namespace, &employee);
         });
-    }
-}
-
-/// Digest of what the person's account at `target` is made of, and the account of the person's manager there.
-fn made_of(context: &Context, namespace: &str, person: &Person, target: &str) -> (String, Option<String>) {
-    let index = context.index.read();
-    match index.namespace(namespace) {
-        Some(content) => (
-            account_digest(content, person, target),
-            manager_account(content, person, target),
-        ),
-        None => (attributes_digest(&person.spec), None),
     }
 }

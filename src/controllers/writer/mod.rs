@@ -193,6 +193,7 @@ impl Writer {
         let (reason, mend) = match error {
             TargetError::Unauthorized(_) => (conditions::UNAUTHORIZED, "put valid credentials in the Secret"),
             TargetError::Misconfigured(_) => (conditions::SECRET_MISSING, "nothing is sent until then"),
+            TargetError::AddressRefused(_) => (conditions::ADDRESS_REFUSED, "nothing is sent until then"),
             _ => (
                 conditions::UNREACHABLE,
                 "it is tried again by itself, and nothing is lost meanwhile",
@@ -236,6 +237,7 @@ fn is_whole(error: &TargetError) -> bool {
         TargetError::Unreachable(_)
             | TargetError::Unauthorized(_)
             | TargetError::Misconfigured(_)
+            | TargetError::AddressRefused(_)
             | TargetError::Throttled(_)
     )
 }

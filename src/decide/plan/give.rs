@@ -9,7 +9,7 @@ use crate::api::conditions::clip;
 use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState, Origin, Release};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{AccountSpec, Adopt};
-use crate::decide::account::account_digest;
+use crate::decide::definition::account_digest;
 use crate::decide::effect::{AccountSight, RemoteKey, operation_id};
 use crate::decide::guard::{Admission, GainId};
 use crate::decide::losses::{Named, account_left_behind, account_name, account_of_another, readable_target};
@@ -124,7 +124,12 @@ impl Planner<'_> {
                     record.id.clear();
                     start_over(record, &operation);
                 }
-                AccountState::Active if record.origin == Origin::Operator && record.applied_attributes != digest => {
+                AccountState::Active
+                    if record.origin == Origin::Operator
+                        && digest
+                            .as_ref()
+                            .is_some_and(|digest| record.applied_attributes != *digest) =>
+                {
                     record.state = AccountState::Updating;
                 }
                 _ => {}
@@ -190,7 +195,7 @@ impl Planner<'_> {
                     AccountState::Activating
                 };
                 if *active {
-                    record.applied_attributes = digest;
+                    record.applied_attributes = digest.unwrap_or_default();
                 }
             }
             AccountSight::Present { .. } if adopt == Adopt::Never => {

@@ -1,16 +1,16 @@
 //! HTTP as SCIM uses it (RFC 7644 section 3): one attempt a call, bounded in time and size, no redirects.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MATCH};
-use reqwest::{Method, Response, StatusCode, redirect};
+use reqwest::{Method, Request, StatusCode};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::ScimOptions;
 use super::errors::{About, Failure, Refusal, no_answer};
+use crate::egress::{EgressClient, HttpOptions};
 use crate::targets::TargetError;
 use crate::targets::pace::Pace;
 
@@ -23,17 +23,13 @@ const LARGEST_ANSWER: usize = 16 << 20;
 /// The most that is read of an answer of which only the status matters, so that its connection can be used again.
 const LARGEST_ASIDE: usize = 64 << 10;
 
-/// An idle connection is not used after this time: many services drop theirs after 20 s, and a request that meets such
-/// a connection ends with nobody knowing whether it was done.
-const IDLE: Duration = Duration::from_secs(10);
-
 /// A JSON object.
 pub(super) type Record = Map<String, Value>;
 
 /// Speaks to one SCIM service.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: reqwest::Client,
+    http: EgressClient,
     base: Url,
     authorization: HeaderValue,
     pace: Arc<Pace>,
@@ -79,16 +75,12 @@ impl Client {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| bad("the bearer token holds characters that no header can carry"))?;
         authorization.set_sensitive(true);
-        let http = reqwest::Client::builder()
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.timeout)
-            .redirect(redirect::Policy::none())
-            .pool_idle_timeout(IDLE)
-            // One attempt a call: reqwest repeats by itself what HTTP/2 refused.
-            .retry(reqwest::retry::never())
-            .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|_| bad("no HTTP client can be made: are there CA certificates on this system?"))?;
+        let http = HttpOptions {
+            connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
+            ..HttpOptions::default()
+        };
+        let http = options.egress.client(&http).map_err(|error| bad(&error.to_string()))?;
         Ok(Self {
             http,
             base,
@@ -180,22 +172,23 @@ impl Client {
         version: Option<&str>,
         reading: Reading,
     ) -> Result<(HeaderMap, Option<Vec<u8>>), Failure> {
-        let mut request = self
-            .http
-            .request(about.method.clone(), url)
-            .header(AUTHORIZATION, self.authorization.clone())
-            .header(ACCEPT, SCIM_JSON);
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, SCIM_JSON).body(body.to_string());
-        }
+        let mut request = Request::new(about.method.clone(), url);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.authorization.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static(SCIM_JSON));
         if let Some(version) = version.and_then(|version| HeaderValue::from_str(version).ok()) {
-            request = request.header(IF_MATCH, version);
+            headers.insert(IF_MATCH, version);
+        }
+        if let Some(body) = body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(SCIM_JSON));
+            *request.body_mut() = Some(body.to_string().into());
         }
         self.pace.ready().await;
-        let mut answer = request.send().await.map_err(|error| no_answer(&about, error))?;
+        let answer = self.http.execute(request).await;
+        let mut answer = answer.map_err(|error| no_answer(&about, error))?;
         let status = answer.status();
         if !status.is_success() {
-            let body = read(&mut answer, LARGEST_ASIDE).await.unwrap_or_default();
+            let body = answer.read(LARGEST_ASIDE).await.unwrap_or_default();
             return Err(Failure::Answered(Refusal::new(about, status, answer.headers(), &body)));
         }
         let limit = match reading {
@@ -205,22 +198,10 @@ impl Client {
         let body = if status == StatusCode::NO_CONTENT {
             None
         } else {
-            read(&mut answer, limit).await
+            answer.read(limit).await.ok()
         };
-        Ok((std::mem::take(answer.headers_mut()), body))
+        Ok((answer.headers().clone(), body))
     }
-}
-
-/// The body, or `None` where it breaks off or is larger than `limit`.
-async fn read(answer: &mut Response, limit: usize) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.ok()? {
-        if body.len() + chunk.len() > limit {
-            return None;
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Some(body)
 }
 
 fn version(headers: &HeaderMap, record: &Record) -> Option<String> {
@@ -271,9 +252,10 @@ pub(super) fn text(record: &Record, name: &str) -> Option<String> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::egress::Egress;
 
     fn options(base_url: &str, token: &str) -> ScimOptions {
-        ScimOptions::new(base_url, token.to_owned().into())
+        ScimOptions::new(base_url, token.to_owned().into(), Egress::default())
     }
 
     fn client(base_url: &str) -> Client {

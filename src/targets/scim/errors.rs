@@ -3,7 +3,6 @@
 //! A refusal keeps the status and the `scimType` keyword and nothing else of the answer: `detail` is text of a stranger
 //! and may repeat what was sent.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use crate::egress::EgressError;
 use crate::targets::TargetError;
 
 /// The longest pause that a target's word is taken for.
@@ -197,37 +197,23 @@ impl Refusal {
 }
 
 /// What it means that a request got no answer.
-pub(super) fn no_answer(about: &About, error: reqwest::Error) -> TargetError {
-    let error = error.without_url();
+pub(super) fn no_answer(about: &About, error: EgressError) -> TargetError {
     let words = |why: &str| format!("{} of {}: {why}", about.method, about.what);
-    if error.is_builder() {
-        TargetError::Misconfigured(words("the request cannot be built; look at spec.scim.baseURL"))
-    } else if error.is_connect() {
-        TargetError::Unreachable(format!("no connection ({})", root_cause(&error)))
-    } else if about.effect {
-        TargetError::Ambiguous(words(if error.is_timeout() {
-            "no answer in time"
-        } else {
-            "the connection broke before an answer"
-        }))
-    } else if error.is_timeout() {
-        TargetError::Unreachable(words("no answer in time"))
-    } else {
-        TargetError::Unreachable(words("the connection broke before an answer"))
+    match error {
+        EgressError::Refused(why) => TargetError::AddressRefused(why),
+        EgressError::NotSent(_) => TargetError::Unreachable(error.to_string()),
+        EgressError::NoAnswer { .. } | EgressError::TooLarge(_) => {
+            let why = words(match error {
+                EgressError::NoAnswer { late: true, .. } => "no answer in time",
+                _ => "the connection broke before an answer",
+            });
+            if about.effect {
+                TargetError::Ambiguous(why)
+            } else {
+                TargetError::Unreachable(why)
+            }
+        }
     }
-}
-
-/// The innermost cause: an operating system's or a TLS library's words, which hold nothing of ours.
-fn root_cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "time-out".to_owned();
-    }
-    let mut cause = error.source();
-    while let Some(next) = cause.and_then(std::error::Error::source) {
-        cause = Some(next);
-    }
-    let words = cause.map_or_else(|| "unknown cause".to_owned(), ToString::to_string);
-    words.chars().take(160).collect()
 }
 
 /// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3). A date is read against the server's own clock
@@ -270,6 +256,7 @@ mod tests {
             TargetError::Unreachable(_) => "Unreachable",
             TargetError::Unauthorized(_) => "Unauthorized",
             TargetError::Misconfigured(_) => "Misconfigured",
+            TargetError::AddressRefused(_) => "AddressRefused",
             TargetError::Throttled(_) => "Throttled",
             TargetError::Refused(_) => "Refused",
             TargetError::NoSeat(_) => "NoSeat",

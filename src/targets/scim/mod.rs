@@ -36,6 +36,7 @@ use super::{Account, AccountFacts, Found, Holders, Holding, Looks, Order, Receip
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
 use crate::decide::attributes::AttributeMap;
+use crate::egress::Egress;
 
 const USERS: &str = "Users";
 const GROUPS: &str = "Groups";
@@ -52,6 +53,8 @@ pub struct ScimOptions {
     pub connect_timeout: Duration,
     /// How long a request may take, its answer included. Default 30 s.
     pub timeout: Duration,
+    /// What of the network it may be found in.
+    pub egress: Egress,
     /// How fast it may be called. Default 600 requests a minute.
     pub pace: Arc<Pace>,
     /// Whether accounts carry the enterprise extension. Default false.
@@ -64,13 +67,14 @@ pub struct ScimOptions {
 const AT_ONCE: usize = 4;
 
 impl ScimOptions {
-    /// The service at `base_url`, with the default times.
-    pub fn new(base_url: impl Into<String>, token: SecretString) -> Self {
+    /// The service at `base_url`, with the default times, reached through `egress`.
+    pub fn new(base_url: impl Into<String>, token: SecretString, egress: Egress) -> Self {
         Self {
             base_url: base_url.into(),
             token,
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(30),
+            egress,
             pace: Arc::new(Pace::per_minute(600)),
             enterprise: false,
             attributes: AttributeMap::default(),

@@ -157,6 +157,9 @@ impl World {
             "info,rollcall=debug,kube=warn",
             "--settle-milliseconds",
             "500",
+            // Merge and the targets are on this machine.
+            "--egress-allow",
+            "127.0.0.0/8,::1",
             "--health-address",
             &format!("127.0.0.1:{}", health.port()),
             "--audit-log",
