@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::{Connection, Halt, MISSING_AGAIN, Writer, is_whole};
-use crate::api::entitlement::RemoteObject;
+use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::controllers::desk::Resolved;
 use crate::targets::Found;
 
@@ -34,6 +34,12 @@ impl Writer {
         };
         for (name, entitlement) in wanted {
             let found = match connection.target.find_object(&entitlement.spec).await {
+                Ok(Found::None) if is_to_be_made(&entitlement.spec) => {
+                    connection.target.create_object(&entitlement.spec).await.map(Found::One)
+                }
+                found => found,
+            };
+            let found = match found {
                 Err(error) if is_whole(&error) => return Err(Halt(error)),
                 other => other.map_err(|error| format!("target {} {error}", self.desk.target)),
             };
@@ -80,4 +86,9 @@ impl Writer {
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
         Ok(())
     }
+}
+
+/// Whether what an entitlement stands for is made where it is not there.
+fn is_to_be_made(entitlement: &EntitlementSpec) -> bool {
+    entitlement.scim_group.as_ref().is_some_and(|group| group.create)
 }

@@ -114,9 +114,12 @@ impl ScimTarget {
     ) -> Result<Receipts, Failure> {
         let id = group_id(object)?;
         let patch = self.capabilities_known().await?.patch;
-        let mut sending = Sending::new(batches(add, remove, |account, gives| match patch {
-            true => self.member_form(id, account, gives),
-            false => Form::Put,
+        let mut sending = Sending::new(batches(add, remove, |account, gives| {
+            if patch {
+                self.member_form(id, account, gives)
+            } else {
+                Form::Put
+            }
         }));
         let mut receipts = Receipts::new();
         let (mut looked, mut anything) = (false, false);

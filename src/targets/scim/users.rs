@@ -25,7 +25,7 @@ impl ScimTarget {
         let login = self
             .attributes
             .render_at(&path, &person.employee, &person.external_id)
-            .map_err(cannot_be_made)?;
+            .map_err(|why| cannot_be_made(&why))?;
         let login = login.and_then(|login| match login {
             Value::String(text) => Some(text).filter(|text| !text.is_empty()),
             Value::Number(number) => Some(number.to_string()),
@@ -39,7 +39,7 @@ impl ScimTarget {
         let own = self
             .attributes
             .render(&person.employee, &person.external_id)
-            .map_err(cannot_be_made)?;
+            .map_err(|why| cannot_be_made(&why))?;
         let own = own.into_iter().map(|(path, value)| Change::at(path, value)).collect();
         Ok(Wanted::of(person, self.enterprise, own))
     }
@@ -204,20 +204,22 @@ impl ScimTarget {
     /// everything needs no write. Where somebody else wrote in between, it reads once more.
     pub(super) async fn update_user(&self, id: &str, person: &AccountFacts, activate: bool) -> Result<(), Failure> {
         let wanted = self.wanted(person)?;
-        let form = |activates: bool| match activates {
-            true => self.learned.told().form(USABLE, id, id, true),
-            false => Form::Value,
+        let form = |changes: &[Change]| {
+            if changes.iter().any(|change| change.path.attribute == "active") {
+                self.learned.told().form(USABLE, id, id, true)
+            } else {
+                Form::Value
+            }
         };
-        let activates = |changes: &[Change]| changes.iter().any(|change| change.path.attribute == "active");
         let user = self.user(id).await?.ok_or_else(gone)?;
         let first = changes(&user.record, &wanted, activate);
         let version = user.version.clone();
-        match self.change_user(id, &first, Some(user), form(activates(&first))).await {
+        match self.change_user(id, &first, Some(user), form(&first)).await {
             Err(failure) if version.is_some() && failure.refusal().is_some_and(Refusal::stale) => {
                 let user = self.user(id).await?.ok_or_else(gone)?;
                 self.doubt_versions(version.as_deref(), user.version.as_deref());
                 let again = changes(&user.record, &wanted, activate);
-                self.change_user(id, &again, Some(user), form(activates(&again))).await
+                self.change_user(id, &again, Some(user), form(&again)).await
             }
             done => done,
         }
@@ -232,8 +234,17 @@ impl ScimTarget {
     }
 
     pub(super) async fn deactivate_user(&self, id: &str) -> Result<(), Failure> {
-        let form = self.learned.told().form(USABLE, id, id, false);
-        self.change_user(id, &[Change::new("active", false)], None, form).await
+        let changes = [Change::new("active", false)];
+        let mut form = self.learned.told().form(USABLE, id, id, false);
+        loop {
+            match self.change_user(id, &changes, None, form).await {
+                // Refused in this form, which is not to say in every other.
+                Err(Failure::Answered(refusal)) if refusal.concerns_part() && !refusal.gone() && form != Form::Put => {
+                    form = if form == Form::Value { Form::List } else { Form::Put };
+                }
+                done => return done,
+            }
+        }
     }
 
     /// PATCH where the target can, else PUT of the whole record with the changes made in it.
@@ -323,7 +334,7 @@ fn gone() -> Failure {
 }
 
 /// An employee's facts that do not make what the settings ask for: others' accounts are not concerned.
-fn cannot_be_made(why: String) -> Failure {
+fn cannot_be_made(why: &str) -> Failure {
     TargetError::Refused(format!("what spec.scim.attributes asks for: {why}")).into()
 }
 
