@@ -93,7 +93,7 @@ async fn accounts_are_created_in_as_few_requests_as_fit() {
         (50, 1000, 1 << 20, 1),
         (50, 20, 1 << 20, 3),
         (2, 20, 1 << 20, 1),
-        (50, 1000, 3_000, 4),
+        (50, 1000, 3_000, 5),
     ] {
         let odd = announcing(operations, bytes, |operations| {
             results(&operations.iter().map(made).collect::<Vec<_>>())
@@ -179,14 +179,14 @@ async fn a_request_that_is_too_large_is_halved_and_the_size_is_learned() {
     .await;
     let accounts = odd.target.create_accounts(&people(40)).await;
     assert!(accounts.iter().all(Result::is_ok));
-    // 40, 20, then 10 at a time.
-    assert_eq!((posts(&odd, "/Bulk"), posts(&odd, "/Users")), (6, 0));
-    odd.target.create_accounts(&people(20)).await;
-    assert_eq!(posts(&odd, "/Bulk"), 8);
+    // 40, half of that, and then in nines.
+    assert_eq!((posts(&odd, "/Bulk"), posts(&odd, "/Users")), (7, 0));
+    odd.target.create_accounts(&people(18)).await;
+    assert_eq!(posts(&odd, "/Bulk"), 9);
     // One that takes nothing at all ends with plain requests.
     let odd = announcing(1000, 1 << 20, |_| refusal(413, None)).await;
     assert!(odd.target.create_accounts(&people(8)).await.iter().all(Result::is_ok));
-    assert_eq!((posts(&odd, "/Bulk"), posts(&odd, "/Users")), (3, 8));
+    assert_eq!((posts(&odd, "/Bulk"), posts(&odd, "/Users")), (2, 8));
 }
 
 #[tokio::test]

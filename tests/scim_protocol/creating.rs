@@ -1,6 +1,5 @@
 //! Creating accounts.
 
-
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use rollcall::targets::{AccountFacts, Found, Target, TargetError};

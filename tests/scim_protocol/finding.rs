@@ -1,6 +1,5 @@
 //! Finding accounts.
 
-
 use axum::http::Method;
 use rollcall::targets::{AccountFacts, Found, Target, TargetError};
 use serde_json::{Value, json};

@@ -202,7 +202,9 @@ async fn i2_an_account_is_deactivated_on_a_server_that_heeds_one_form() {
             }
             let form = match asked.method {
                 Method::GET => {
-                    return ok(&json!({"id": "7", "userName": "ada", "active": if *active { "True" } else { "False" }}));
+                    return ok(
+                        &json!({"id": "7", "userName": "ada", "active": if *active { "True" } else { "False" }}),
+                    );
                 }
                 Method::PUT => "put",
                 _ if asked.body["Operations"][0]["path"] == "active" => "path",

@@ -1,6 +1,5 @@
 //! Reading accounts.
 
-
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use rollcall::targets::Target;

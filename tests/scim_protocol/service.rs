@@ -1,6 +1,5 @@
 //! The service as a whole.
 
-
 use axum::http::Method;
 use rollcall::targets::Target;
 use serde_json::{Value, json};
