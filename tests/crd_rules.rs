@@ -687,7 +687,7 @@ async fn targets() {
 #[tokio::test]
 async fn entitlements() {
     let judge = Judge::new("entitlements").await;
-    let exactly = "set exactly one of scimGroup, roleBinding and clusterRoleBinding";
+    let exactly = "set exactly one of scimGroup, scimRole, scimEntitlement, http, roleBinding and clusterRoleBinding";
     let either = "set exactly one of displayName and id";
     let rbac = "must be the name of an RBAC object, which is neither . nor .. and has no / and no %";
     let role = "targetRef: {name: t}, roleBinding: {roleRef: {kind: ClusterRole, name: view}}";
@@ -717,6 +717,21 @@ async fn entitlements() {
                 (
                     "a blank group",
                     "{targetRef: {name: t}, scimGroup: {id: ''}}",
+                    "should be at least 1 chars long",
+                ),
+                (
+                    "a group that is made by its id",
+                    "{targetRef: {name: t}, scimGroup: {id: x, create: true}}",
+                    "create needs a displayName: a group's id is the target's to give",
+                ),
+                (
+                    "a role and a group",
+                    "{targetRef: {name: t}, scimRole: {value: x}, scimGroup: {id: x}}",
+                    exactly,
+                ),
+                (
+                    "a blank role",
+                    "{targetRef: {name: t}, scimRole: {value: ''}}",
                     "should be at least 1 chars long",
                 ),
                 (
@@ -759,6 +774,9 @@ async fn entitlements() {
                 ("a role with a colon", "{targetRef: {name: t}, roleBinding: {namespace: other, roleRef: {kind: ClusterRole, name: 'system:aggregate-to-view'}}}"),
                 ("a binding of the cluster", "{targetRef: {name: t}, clusterRoleBinding: {clusterRole: view, bindingName: rollcall-view}}"),
                 ("a group by its id", "{targetRef: {name: t}, scimGroup: {id: 2819c223}}"),
+                ("a group that is made", "{targetRef: {name: t}, scimGroup: {displayName: Crew, create: true}}"),
+                ("a role", "{targetRef: {name: t}, scimRole: {value: admin, type: app}}"),
+                ("an entitlement", "{targetRef: {name: t}, scimEntitlement: {value: seat/basic}}"),
             ],
         )
         .await;
@@ -780,6 +798,31 @@ async fn entitlements() {
                 ("{targetRef: {name: t}, scimGroup: {id: X}}", &cannot("scimGroup")),
                 (&format!("{{{role}}}"), &cannot("scimGroup")),
             ],
+        )
+        .await;
+    judge
+        .refuses_change(
+            "Entitlement",
+            "role",
+            "{targetRef: {name: t}, scimRole: {value: admin}}",
+            &[
+                ("{targetRef: {name: t}, scimRole: {value: owner}}", &cannot("scimRole")),
+                (
+                    "{targetRef: {name: t}, scimRole: {value: admin, type: app}}",
+                    &cannot("scimRole"),
+                ),
+            ],
+        )
+        .await;
+    judge
+        .refuses_change(
+            "Entitlement",
+            "seat",
+            "{targetRef: {name: t}, scimEntitlement: {value: basic}}",
+            &[(
+                "{targetRef: {name: t}, scimEntitlement: {value: full}}",
+                &cannot("scimEntitlement"),
+            )],
         )
         .await;
     judge
@@ -1390,8 +1433,15 @@ fn every_rule_has_a_case() {
         .map(str::to_owned)
         // Built by `cannot` from the name of the field.
         .chain(
-            ["targetRef", "scimGroup", "roleBinding", "clusterRoleBinding"]
-                .map(|what| format!("{what} cannot change:")),
+            [
+                "targetRef",
+                "scimGroup",
+                "scimRole",
+                "scimEntitlement",
+                "roleBinding",
+                "clusterRoleBinding",
+            ]
+            .map(|what| format!("{what} cannot change:")),
         )
         .collect();
     let mut all = Vec::new();

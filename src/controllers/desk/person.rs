@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::api::employee::{Cause, EmployeeStatus, GrantState};
 use crate::controllers::context::Context;
 use crate::decide::Person;
+use crate::decide::account::manager_account;
 use crate::decide::definition::{account_digest, matching_digest};
 use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey};
 use crate::targets::AccountFacts;
@@ -47,6 +48,8 @@ pub struct PersonDesk {
 pub(super) struct MadeOf {
     digest: String,
     matching: String,
+    /// The account of the person's manager there.
+    manager: Option<String>,
 }
 
 impl MadeOf {
@@ -58,6 +61,7 @@ impl MadeOf {
         Self {
             digest: account_digest(content, person, target).unwrap_or_default(),
             matching: matching_digest(content, person, target).unwrap_or_default(),
+            manager: manager_account(content, person, target),
         }
     }
 }
@@ -116,7 +120,10 @@ impl PersonDesk {
         }
         self.digest = made_of.digest;
         self.matching = made_of.matching;
-        if *self.facts.employee == person.spec && !self.facts.external_id.is_empty() {
+        if *self.facts.employee == person.spec
+            && self.facts.manager_account == made_of.manager
+            && !self.facts.external_id.is_empty()
+        {
             return;
         }
         self.facts = AccountFacts {
@@ -128,7 +135,7 @@ impl PersonDesk {
             family_name: person.spec.family_name.clone(),
             job_title: person.spec.job_title.clone(),
             employee: Arc::new(person.spec.clone()),
-            manager_account: None,
+            manager_account: made_of.manager,
         };
     }
 
