@@ -110,18 +110,20 @@ mod tests {
             "departments": [{"path": ["Product", "Engineering"]}, {"path": ["Other"]}],
         });
         index.put(person("ada", &ada, &json!([])));
-        index.put::<TargetSystem>(
-            from_value(json!({
-                "apiVersion": "rollcall.dev/v1alpha1", "kind": "TargetSystem",
-                "metadata": {"name": "t", "namespace": "hr"},
-                "spec": {
-                    "adopt": "Never",
-                    "scim": {"baseURL": "https://x.io", "bearerTokenSecretRef": {"name": "s", "key": "k"}, "enterprise": enterprise},
-                },
-            }))
-            .unwrap(),
-        );
+        index.put(target(enterprise));
         index
+    }
+
+    fn target(enterprise: bool) -> TargetSystem {
+        from_value(json!({
+            "apiVersion": "rollcall.dev/v1alpha1", "kind": "TargetSystem",
+            "metadata": {"name": "t", "namespace": "hr"},
+            "spec": {
+                "adopt": "Never",
+                "scim": {"baseURL": "https://x.io", "bearerTokenSecretRef": {"name": "s", "key": "k"}, "enterprise": enterprise},
+            },
+        }))
+        .unwrap()
     }
 
     fn digest(index: &Index) -> (String, Option<String>) {
@@ -165,5 +167,37 @@ mod tests {
                 ("organization", None)
             ]
         );
+    }
+
+    #[test]
+    fn those_below_are_woken_when_their_managers_account_comes_and_only_where_it_is_named() {
+        use crate::decide::index::Change;
+        let account = json!([{"target": "t", "id": "b1", "state": "Active"}]);
+        for (enterprise, expected) in [(true, Change::Facts), (false, Change::Own)] {
+            let mut index = tenant(&json!([]), enterprise);
+            let boss = |accounts: &Value| person("boss", &json!({"workEmail": "boss@x.io"}), accounts);
+            assert_eq!(index.put(boss(&account)), expected);
+            // Of the same account nothing new is said.
+            assert_eq!(index.put(boss(&account)), Change::Own);
+        }
+    }
+
+    #[test]
+    fn what_a_targets_own_attributes_come_to_is_part_of_the_account() {
+        let with = |template: &str| {
+            let mut index = tenant(&json!([]), false);
+            let mut target = target(false);
+            if let Some(scim) = &mut target.spec.scim {
+                scim.attributes.insert("nickName".to_owned(), template.to_owned());
+            }
+            index.put(target);
+            let namespace = index.namespace("hr").unwrap();
+            scim_digest(namespace, &namespace.employees["ada"], "t")
+        };
+        assert_ne!(with("${employee.employeeNumber}"), with("${employee.workEmail}"));
+        assert_eq!(with("n-${employee.employeeNumber}"), with("n-7"));
+        // What cannot be told now, or at all, changes nothing.
+        assert_eq!(with("${employee.givenName}"), None);
+        assert_eq!(with("${employee.nothing}"), None);
     }
 }

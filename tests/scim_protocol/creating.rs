@@ -1,5 +1,7 @@
 //! Creating accounts.
 
+use std::sync::{Arc, Mutex};
+
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use rollcall::targets::{AccountFacts, Found, Target, TargetError};
@@ -128,4 +130,61 @@ async fn a_duplicate_that_the_search_missed_is_found_by_simpler_searches_from_th
         nameless(odd.target.find_account(&ada()).await.unwrap()),
         Found::One(account("7", None))
     );
+}
+
+/// Our key is taken, echoed once, and never seen again: the account is found by its name, and a second create changes nothing.
+#[tokio::test]
+async fn i4_a_server_that_swallows_the_key_has_one_account_for_one_person() {
+    let made = Arc::new(Mutex::new(0));
+    let kept = made.clone();
+    let odd = Odd::server(move |asked| {
+        let mut made = kept.lock().unwrap();
+        let shown = json!({"id": "7", "userName": "ada@example.com", "active": true});
+        match (&asked.method, asked.path.as_str()) {
+            (&Method::POST, "/Users") if *made == 0 => {
+                *made += 1;
+                let mut echo = shown;
+                echo["externalId"] = asked.body["externalId"].clone();
+                Some(answer(201, &[], &echo))
+            }
+            (&Method::POST, "/Users") => Some(refusal(409, Some("uniqueness"))),
+            (&Method::GET, "/Users") => {
+                let heeded = asked.query["filter"].contains("userName") && *made > 0;
+                ok(&list(&if heeded { vec![shown] } else { vec![] }))
+            }
+            _ => None,
+        }
+    })
+    .await;
+    assert_eq!(odd.target.find_account(&ada()).await.unwrap(), Found::None);
+    odd.target.create_account(&ada(), "op").await.unwrap();
+    assert_eq!(
+        nameless(odd.target.find_account(&ada()).await.unwrap()),
+        Found::One(account("7", None))
+    );
+    let error = odd.target.create_account(&ada(), "op").await.unwrap_err();
+    assert_eq!(kind(&error), "Conflict");
+    assert_eq!(*made.lock().unwrap(), 1);
+}
+
+/// A second create is answered 409, 422, 400 with a code or without, or 204 without a word: each leads to the account that is there.
+#[tokio::test]
+async fn i4_a_second_create_leads_to_the_account_that_is_there() {
+    for (status, keyword, expected) in [
+        (409, None, "Conflict"),
+        (422, None, "Conflict"),
+        (400, Some("uniqueness"), "Conflict"),
+        (400, None, "Conflict"),
+        (204, None, "Ambiguous"),
+    ] {
+        let odd = Odd::server(move |asked| match asked.method {
+            Method::POST if status == 204 => bare(204),
+            Method::POST => Some(refusal(status, keyword)),
+            _ => ok(&list(&[user("7", "ada@example.com", Some("hr/e-ada"))])),
+        })
+        .await;
+        let error = odd.target.create_account(&ada(), "op").await.unwrap_err();
+        assert_eq!(kind(&error), expected, "{status} {keyword:?}");
+        assert!(matches!(odd.target.find_account(&ada()).await.unwrap(), Found::One(_)));
+    }
 }

@@ -11,6 +11,7 @@ mod finding;
 mod forms;
 mod groups;
 mod listing;
+mod making;
 mod odd;
 mod reading;
 mod service;
