@@ -106,9 +106,16 @@ impl PersonDesk {
         };
     }
 
-    /// Whether anything is being done or due.
+    /// Whether anything is being done, or due and not waiting for an account that is still to be made.
     pub fn is_busy(&self, now: Instant) -> bool {
-        self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(|job| job.running || job.due <= now)
+        let busy = |job: &Job| job.running || (job.due <= now && self.can_begin(job));
+        self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(busy)
+    }
+
+    /// Whether the account that a job needs is there: a grant waits while it is being made.
+    pub fn can_begin(&self, job: &Job) -> bool {
+        let made = self.account_id.is_some() || !self.jobs.contains_key(&IntentKey::Account);
+        made || !matches!(&job.intent, Intent::Membership { hold: true, account_id, .. } if account_id.is_empty())
     }
 
     /// Whether anything of theirs waits for a seat.

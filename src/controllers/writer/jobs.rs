@@ -44,9 +44,8 @@ impl Writer {
     pub(super) fn next_due(&self, of: Lane) -> Duration {
         let state = self.desk.state.lock();
         let jobs = state.people.values().flat_map(|known| {
-            let made = has_account(known);
             let jobs = known.jobs.values();
-            jobs.filter(move |job| !job.running && (made || !needs_account(&job.intent)))
+            jobs.filter(|job| !job.running && known.can_begin(job))
                 .filter(|job| lane(&job.intent) == of)
                 .map(|job| job.due)
                 .chain(known.look_up.filter(|_| of == Lane::Rest))
@@ -278,12 +277,11 @@ struct Ready {
 fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> {
     let mut ready: BTreeMap<RemoteObject, Vec<Ready>> = BTreeMap::new();
     for (name, known) in &state.people {
-        let made = has_account(known);
         for (intent_key, job) in &known.jobs {
             let Intent::Membership { key, hold, .. } = &job.intent else {
                 continue;
             };
-            if !job.running && job.due <= now && (made || !needs_account(&job.intent)) {
+            if !job.running && job.due <= now && known.can_begin(job) {
                 ready.entry(key.object.clone()).or_default().push(Ready {
                     employee: name.clone(),
                     key: intent_key.clone(),
@@ -296,11 +294,103 @@ fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> 
     ready
 }
 
-fn has_account(known: &PersonDesk) -> bool {
-    known.account_id.is_some() || !known.jobs.contains_key(&IntentKey::Account)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::desk::Note;
+    use crate::decide::effect::{AccountAction, RemoteKey};
 
-/// Whether an intent is a grant to an account that is still being made.
-fn needs_account(intent: &Intent) -> bool {
-    matches!(intent, Intent::Membership { hold: true, account_id, .. } if account_id.is_empty())
+    fn job(intent: Intent, now: Instant) -> Job {
+        Job {
+            intent,
+            due: now,
+            since: now,
+            tries: 0,
+            running: true,
+            lane: Lane::Rest,
+            inherited: false,
+            attempted: None,
+            settled: None,
+            made: String::new(),
+            alone: false,
+            superseded: false,
+            said: None,
+            note: Note::default(),
+        }
+    }
+
+    fn grant(account_id: &str) -> Intent {
+        Intent::Membership {
+            key: RemoteKey::default(),
+            account_id: account_id.to_owned(),
+            hold: true,
+            grant_id: String::new(),
+            parameters: BTreeMap::new(),
+            operation_id: String::new(),
+        }
+    }
+
+    fn creation() -> Intent {
+        Intent::Account {
+            target: String::new(),
+            id: String::new(),
+            action: AccountAction::Create,
+            operation_id: String::new(),
+        }
+    }
+
+    fn desk(intents: impl IntoIterator<Item = Intent>, now: Instant) -> PersonDesk {
+        let jobs = intents.into_iter().map(|intent| (intent.key(), job(intent, now)));
+        PersonDesk {
+            jobs: jobs.collect(),
+            ..PersonDesk::default()
+        }
+    }
+
+    /// Without a free seat it waits ten minutes, and not a moment longer once one is given back.
+    #[test]
+    fn who_has_no_seat_is_served_when_one_is_given_back() {
+        let now = Instant::now();
+        let mut known = desk([grant("ada")], now);
+        let job = job(grant("ada"), now);
+        known.take_in(&job, Outcome::NoSeat("all are taken".to_owned()), now);
+        let due = |known: &PersonDesk| known.jobs[&job.intent.key()].due;
+        assert!(known.waits_for_seat() && due(&known) == now + REFUSED_AGAIN);
+        let mut state = DeskState::default();
+        state.people.insert("ada".to_owned(), known);
+        assert_eq!(state.waiting_for_seats(), 1);
+        let later = now + Duration::from_secs(9);
+        assert!(state.seat_is_free(later));
+        assert_eq!(due(&state.people["ada"]), later);
+        if let Some(known) = state.people.get_mut("ada") {
+            known.take_in(&job, Outcome::done("ada", None), later);
+        }
+        assert_eq!((state.waiting_for_seats(), state.seat_is_free(later)), (0, false));
+    }
+
+    /// A person is told of an account that is refused, though the grants that wait for it are due.
+    #[test]
+    fn a_grant_that_waits_for_its_account_keeps_nobody_waiting() {
+        let now = Instant::now();
+        let mut known = desk([creation(), grant("")], now);
+        known.jobs.values_mut().for_each(|job| job.running = false);
+        assert!(known.is_busy(now));
+        known.take_in(&job(creation(), now), Outcome::Refused("400".to_owned()), now);
+        assert!(!known.is_busy(now) && known.outcomes.len() == 1);
+        known.take_in(&job(creation(), now), Outcome::done("ada", None), now);
+        assert!(known.is_busy(now), "the grant can begin");
+    }
+
+    /// I4: one that may still come is looked for again when it no longer can, whatever the pauses between tries.
+    #[test]
+    fn a_creation_of_which_nobody_heard_is_looked_for_when_it_can_no_longer_come() {
+        let now = Instant::now();
+        let mut known = desk([creation()], now);
+        let settled = now + Duration::from_secs(35);
+        if let Some(job) = known.jobs.get_mut(&IntentKey::Account) {
+            (job.tries, job.settled) = (8, Some(settled));
+        }
+        known.take_in(&job(creation(), now), Outcome::Retrying("504".to_owned()), now);
+        assert_eq!(known.jobs[&IntentKey::Account].due, settled);
+    }
 }
