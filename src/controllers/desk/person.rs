@@ -49,10 +49,8 @@ pub struct Job {
     pub since: Instant,
     /// How often it failed.
     pub tries: u32,
-    /// Whether it is being sent.
-    pub running: bool,
-    /// In which lane it was taken up.
-    pub lane: Lane,
+    /// In which lane it is being sent; `None` while it waits.
+    pub running: Option<Lane>,
     /// Whether it was on record before this process took it on: another may have sent it, and been cut short.
     pub inherited: bool,
     /// When a creation was last sent of which nobody knows whether it was done.
@@ -108,7 +106,7 @@ impl PersonDesk {
 
     /// Whether anything is being done, or due and not waiting for an account that is still to be made.
     pub fn is_busy(&self, now: Instant) -> bool {
-        let busy = |job: &Job| job.running || (job.due <= now && self.can_begin(job));
+        let busy = |job: &Job| job.running.is_some() || (job.due <= now && self.can_begin(job));
         self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(busy)
     }
 
@@ -134,9 +132,9 @@ impl PersonDesk {
     ) -> bool {
         self.outcomes.retain(|outcome| !consumed.contains(outcome));
         let keys: BTreeSet<IntentKey> = meant.iter().map(Intent::key).collect();
-        self.jobs.retain(|key, job| keys.contains(key) || job.running);
+        self.jobs.retain(|key, job| keys.contains(key) || job.running.is_some());
         for job in self.jobs.values_mut() {
-            job.superseded = job.running && !meant.contains(&job.intent);
+            job.superseded = job.running.is_some() && !meant.contains(&job.intent);
         }
         let now = Instant::now();
         for intent in meant {
@@ -153,8 +151,7 @@ impl PersonDesk {
                 due: now,
                 since: now,
                 tries: 0,
-                running: false,
-                lane: Lane::Rest,
+                running: None,
                 attempted: None,
                 settled: None,
                 made: String::new(),
@@ -166,7 +163,7 @@ impl PersonDesk {
             match self.jobs.get_mut(&job.intent.key()) {
                 Some(old) if old.intent == job.intent => {}
                 // What is being sent is finished first; its outcome no longer fits, and the intent comes again.
-                Some(old) if old.running => {}
+                Some(old) if old.running.is_some() => {}
                 _ => {
                     self.jobs.insert(job.intent.key(), job);
                 }

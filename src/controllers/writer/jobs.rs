@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{LINGER, REFUSED_AGAIN, Writer, backoff};
+use super::{CALM, LINGER, REFUSED_AGAIN, Writer, backoff};
 use crate::api::entitlement::RemoteObject;
 use crate::controllers::desk::{DeskState, Job, PersonDesk};
 use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome};
@@ -45,9 +45,9 @@ impl Writer {
         let state = self.desk.state.lock();
         let jobs = state.people.values().flat_map(|known| {
             let jobs = known.jobs.values();
-            jobs.filter(|job| !job.running && known.can_begin(job))
+            jobs.filter(|job| job.running.is_none() && known.can_begin(job))
                 .filter(|job| lane(&job.intent) == of)
-                .map(|job| job.due)
+                .map(|job| job.due.max(calm_at(job).unwrap_or(job.due)))
                 .chain(known.look_up.filter(|_| of == Lane::Rest))
         });
         let again = state.resolved.values().map(|resolved| resolved.again);
@@ -93,8 +93,8 @@ impl Writer {
             let Some(job) = known.jobs.get_mut(&IntentKey::Account) else {
                 continue;
             };
-            if !job.running && job.due <= now && lane(&job.intent) == of {
-                (job.running, job.lane) = (true, of);
+            if job.running.is_none() && job.due <= now && lane(&job.intent) == of {
+                job.running = Some(of);
                 let job = job.clone();
                 taken.push(Task::new(name, known, &job));
             }
@@ -117,6 +117,9 @@ impl Writer {
             let loses = ready.first().is_some_and(|first| !first.hold);
             if of == Lane::Rest {
                 ready.retain(|ready| ready.hold);
+                if more_may_come(ready.iter().filter_map(|ready| ready.since), Instant::now()) {
+                    continue;
+                }
             } else if !loses {
                 continue;
             }
@@ -129,7 +132,7 @@ impl Writer {
                     continue;
                 };
                 let Some(job) = known.jobs.get_mut(&key) else { continue };
-                (job.running, job.lane) = (true, of);
+                job.running = Some(of);
                 let job = job.clone();
                 tasks.push(Task::new(&employee, known, &job));
             }
@@ -163,14 +166,12 @@ impl Writer {
         let mut changed = Vec::new();
         for (name, known) in &mut state.people {
             let before = known.jobs.len();
-            known
-                .jobs
-                .retain(|_, job| !(job.superseded && job.running && job.lane == of));
+            known.jobs.retain(|_, job| !(job.superseded && job.running == Some(of)));
             if known.jobs.len() < before {
                 changed.push(name.clone());
             }
-            let ours = known.jobs.values_mut().filter(|job| job.lane == of);
-            ours.for_each(|job| job.running = false);
+            let ours = known.jobs.values_mut().filter(|job| job.running == Some(of));
+            ours.for_each(|job| job.running = None);
         }
         drop(state);
         for name in &changed {
@@ -235,7 +236,7 @@ impl PersonDesk {
                 }
                 self.jobs.get_mut(&key).is_none_or(|kept| {
                     let refused = !matches!(outcome, Outcome::Retrying(_));
-                    kept.running = false;
+                    kept.running = None;
                     kept.due = now + if refused { REFUSED_AGAIN } else { backoff(kept.tries) };
                     if let Some(settled) = kept.settled.filter(|settled| *settled > now) {
                         kept.due = kept.due.min(settled);
@@ -258,7 +259,7 @@ impl DeskState {
     fn seat_is_free(&mut self, now: Instant) -> bool {
         let jobs = self.people.values_mut().flat_map(|known| known.jobs.values_mut());
         let mut any = false;
-        for job in jobs.filter(|job| matches!(job.said, Some(Outcome::NoSeat(_))) && !job.running) {
+        for job in jobs.filter(|job| matches!(job.said, Some(Outcome::NoSeat(_))) && job.running.is_none()) {
             job.due = now;
             any = true;
         }
@@ -272,6 +273,23 @@ struct Ready {
     key: IntentKey,
     hold: bool,
     alone: bool,
+    /// When it came in, where it was not tried yet.
+    since: Option<Instant>,
+}
+
+/// When a new grant is sent if none comes after it.
+fn calm_at(job: &Job) -> Option<Instant> {
+    let new = job.tries == 0 && matches!(job.intent, Intent::Membership { hold: true, .. });
+    new.then(|| job.since + CALM)
+}
+
+/// Whether grants of one object that came in at these times wait for more: until none came for a moment, and no longer
+/// than the first of them can wait.
+fn more_may_come(since: impl Iterator<Item = Instant> + Clone, now: Instant) -> bool {
+    let (Some(first), Some(last)) = (since.clone().min(), since.max()) else {
+        return false;
+    };
+    now < last + CALM && now < first + LINGER
 }
 
 fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> {
@@ -281,12 +299,13 @@ fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> 
             let Intent::Membership { key, hold, .. } = &job.intent else {
                 continue;
             };
-            if !job.running && job.due <= now && known.can_begin(job) {
+            if job.running.is_none() && job.due <= now && known.can_begin(job) {
                 ready.entry(key.object.clone()).or_default().push(Ready {
                     employee: name.clone(),
                     key: intent_key.clone(),
                     hold: *hold,
                     alone: job.alone,
+                    since: (job.tries == 0).then_some(job.since),
                 });
             }
         }
@@ -306,8 +325,7 @@ mod tests {
             due: now,
             since: now,
             tries: 0,
-            running: true,
-            lane: Lane::Rest,
+            running: Some(Lane::Rest),
             inherited: false,
             attempted: None,
             settled: None,
@@ -347,6 +365,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn grants_of_one_object_wait_for_each_other_but_not_for_long() {
+        let start = Instant::now();
+        let came = |millis: &[u64]| {
+            let times: Vec<_> = millis
+                .iter()
+                .map(|millis| start + Duration::from_millis(*millis))
+                .collect();
+            times.into_iter()
+        };
+        let at = |millis| start + Duration::from_millis(millis);
+        assert!(more_may_come(came(&[0, 100]), at(399)));
+        assert!(!more_may_come(came(&[0, 100]), at(400)));
+        // Who came first does not wait for an inflow without end.
+        assert!(!more_may_come(came(&[0, 4_999]), start + LINGER));
+        // What was tried before waits for nobody.
+        assert!(!more_may_come(came(&[]), start));
+    }
+
     /// Without a free seat it waits ten minutes, and not a moment longer once one is given back.
     #[test]
     fn who_has_no_seat_is_served_when_one_is_given_back() {
@@ -373,7 +410,7 @@ mod tests {
     fn a_grant_that_waits_for_its_account_keeps_nobody_waiting() {
         let now = Instant::now();
         let mut known = desk([creation(), grant("")], now);
-        known.jobs.values_mut().for_each(|job| job.running = false);
+        known.jobs.values_mut().for_each(|job| job.running = None);
         assert!(known.is_busy(now));
         known.take_in(&job(creation(), now), Outcome::Refused("400".to_owned()), now);
         assert!(!known.is_busy(now) && known.outcomes.len() == 1);
