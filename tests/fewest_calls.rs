@@ -176,6 +176,10 @@ async fn at_once(world: &World, operator: &Operator, people: &[String], ready: u
         .await;
 }
 
+/// What it is called, who it is about, what is applied, how many intents are then ready together (0: as they come), and what
+/// everybody holds afterwards.
+type Chapter<'a> = (&'a str, &'a [String], Vec<String>, usize, &'a [&'a str]);
+
 /// Without faults, every change takes the least requests there are.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_faults_every_change_takes_the_least_requests() {
@@ -201,7 +205,7 @@ async fn without_faults_every_change_takes_the_least_requests() {
     let engineers = |names: &[String]| names.iter().map(|name| person(name, "Engineering")).collect::<Vec<_>>();
     let sellers = |names: &[String]| names.iter().map(|name| person(name, "Sales")).collect::<Vec<_>>();
     let ada = ["ada".to_owned()];
-    let chapters: [(&str, &[String], Vec<String>, usize, &[&str]); 5] = [
+    let chapters: [Chapter<'_>; 5] = [
         ("hire", &ada, engineers(&ada), 0, engineer),
         ("transfer", &ada, sellers(&ada), 2, seller),
         ("leave", &ada, ada.iter().map(left).collect(), 2, &[]),
