@@ -195,9 +195,9 @@ impl Writer {
 /// Whether the target shows something other than the record says.
 fn is_stray(record: &EntitlementRecord, held: Option<&Holding>) -> bool {
     match (record.state, held) {
-        (GrantState::Granted | GrantState::Held | GrantState::Invited, None) | (GrantState::Revoked, Some(_)) => true,
+        (GrantState::Granted | GrantState::Held | GrantState::Invited, None)
+        | (GrantState::Revoked | GrantState::Unknown, Some(_)) => true,
         (GrantState::Invited, Some(holding)) => !holding.invited,
-        (GrantState::Unknown, Some(_)) => true,
         (GrantState::Granted | GrantState::Held, Some(holding)) => holding.parameters.iter().any(|(name, value)| {
             record
                 .applied_parameters
