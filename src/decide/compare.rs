@@ -256,7 +256,7 @@ fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAcce
                     && record.account_id == *account
                     && record.target == loss.id.target
             }
-            Lost::Account | Lost::Deletion => false,
+            Lost::Account | Lost::Deletion | Lost::Unmanaged(_) => false,
         })
         .flat_map(|record| record.grantors.iter().cloned());
     let due = old.and_then(|old| old.losses.iter().find(|due| due.id == loss.id));
@@ -276,7 +276,7 @@ fn access_of(loss: &Loss) -> Access {
     let what = match loss.id.what {
         Lost::Account => "account",
         Lost::Deletion => "deletion",
-        Lost::Membership(..) => loss.label.as_str(),
+        Lost::Membership(..) | Lost::Unmanaged(_) => loss.label.as_str(),
     };
     Access {
         target: loss.id.target.clone(),

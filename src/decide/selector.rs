@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp, ToSpan};
 
+pub(in crate::decide) use self::compile::Glob;
 use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, keys};
 pub use self::explain::{ClauseView, KeyView, SelectorView, explain};
 pub use self::filing::Field;

@@ -2,6 +2,7 @@
 //! All of it in memory: after a restart the records bring it back.
 
 mod person;
+mod removals;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 pub use self::person::{Job, Note, PersonDesk};
+pub use self::removals::{place_of, wake};
 use super::context::Context;
 use super::writer;
 use crate::api::conditions::Fact;
@@ -22,7 +24,7 @@ use crate::api::target::{Adopt, Capabilities};
 use crate::decide::Person;
 use crate::decide::effect::{AccountSight, Intent, Look, Outcome, RemoteKey, Sight, intents};
 use crate::decide::losses::{Named, account_name, readable_target};
-use crate::targets::{Found, Holders};
+use crate::targets::{Account, Found, Holders};
 
 /// How long a finished person waits for results from other targets, so that one record carries them all.
 const GATHER: Duration = Duration::from_millis(400);
@@ -56,7 +58,7 @@ pub struct Desk {
 /// What is on a desk.
 #[derive(Debug, Default)]
 pub struct DeskState {
-    /// By Employee.
+    /// By Employee; what an Entitlement is to lose is under its own [`place_of`].
     pub people: BTreeMap<String, PersonDesk>,
     /// The last look at the holders of objects.
     pub holders: BTreeMap<RemoteObject, HoldersSeen>,
@@ -64,8 +66,19 @@ pub struct DeskState {
     pub look_at: BTreeMap<RemoteObject, BTreeSet<String>>,
     /// What entitlements stand for, by name.
     pub resolved: BTreeMap<String, Resolved>,
+    /// All accounts, where the target can list them.
+    pub accounts: Option<Listed>,
     /// How the target is.
     pub health: Health,
+}
+
+/// The last list of a target's accounts.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// When they were listed.
+    pub at: Timestamp,
 }
 
 /// The last look at an object's holders.
@@ -307,13 +320,13 @@ impl Desks {
             state.people.get(employee).is_some_and(|known| known.is_busy(now))
         });
         if !busy {
-            context.employees.wake(namespace, employee);
+            wake(context, namespace, employee);
             return;
         }
         let (context, namespace, employee) = (context.clone(), namespace.to_owned(), employee.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(GATHER).await;
-            context.employees.wake(&namespace, &employee);
+            wake(&context, &namespace, &employee);
         });
     }
 }

@@ -6,6 +6,7 @@ mod entitlement;
 mod exception;
 mod policy;
 mod target;
+mod unmanaged;
 
 use std::sync::Arc;
 

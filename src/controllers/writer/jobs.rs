@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{LINGER, REFUSED_AGAIN, Writer, backoff};
 use crate::controllers::audit::AuditLine;
-use crate::controllers::desk::Job;
+use crate::controllers::desk::{Job, wake};
 use crate::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome};
 use crate::targets::AccountFacts;
 
@@ -94,7 +94,7 @@ impl Writer {
         drop(state);
         // What the record means instead comes when it is looked at.
         for name in &changed {
-            self.context.employees.wake(&self.desk.namespace, name);
+            wake(&self.context, &self.desk.namespace, name);
         }
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Connection, Halt, MISSING_AGAIN, Writer, is_whole};
 use crate::api::entitlement::RemoteObject;
-use crate::controllers::desk::Resolved;
+use crate::controllers::desk::{Listed, Resolved};
 use crate::targets::Found;
 
 impl Writer {
@@ -68,6 +68,14 @@ impl Writer {
                 Err(error) if is_whole(&error) => return Err(Halt(error)),
                 Err(error) => tracing::warn!(target = self.desk.target, %error, "holders could not be read"),
             }
+        }
+        match connection.target.accounts().await {
+            Ok(accounts) => {
+                let at = Timestamp::now();
+                self.desk.state.lock().accounts = accounts.map(|accounts| Listed { accounts, at });
+            }
+            Err(error) if is_whole(&error) => return Err(Halt(error)),
+            Err(error) => tracing::warn!(target = self.desk.target, %error, "accounts could not be listed"),
         }
         let names: Vec<String> = {
             let mut state = self.desk.state.lock();

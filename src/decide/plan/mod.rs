@@ -185,7 +185,7 @@ impl Planner<'_> {
                 continue;
             }
             match &loss.id.what {
-                Lost::Deletion => {}
+                Lost::Deletion | Lost::Unmanaged(_) => {}
                 Lost::Account => {
                     if let Some(record) = self.accounts.get_mut(&loss.id.target) {
                         lose_account(record, &verdict, self.now);
@@ -338,7 +338,7 @@ impl Planner<'_> {
         status.accounts = self.accounts.into_values().collect();
         status.counts = Some(count(&status.entitlements));
         status.next_transition = next_transition(self.resolution, &status, now);
-        set_conditions(&mut status, self.resolution, self.person, now);
+        set_conditions(&mut status, self.resolution, self.namespace, self.person, now);
         self.next.empty = nothing_to_lose
             && status
                 .entitlements

@@ -7,8 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::{self, Fact, clip};
 use crate::api::employee::{Counts, EmployeeStatus, EntitlementRecord, NextTransition};
-use crate::decide::index::Person;
+use crate::decide::index::{Namespace, Person};
 use crate::decide::resolve::{Conflict, Disagreement, Resolution};
+use crate::decide::unmanaged;
 
 /// How many entitlements are in which state.
 pub(super) fn count(records: &[EntitlementRecord]) -> Counts {
@@ -47,7 +48,13 @@ pub(super) fn next_transition(
 }
 
 /// Says what keeps the record from being decided.
-pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolution, person: &Person, now: Timestamp) {
+pub(super) fn set_conditions(
+    status: &mut EmployeeStatus,
+    resolution: &Resolution,
+    namespace: &Namespace,
+    person: &Person,
+    now: Timestamp,
+) {
     let generation = person.generation;
     // Said of an Employee that could not be read; this one was.
     conditions::clear(&mut status.conditions, conditions::READY);
@@ -69,6 +76,7 @@ pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolutio
             conditions::clear(&mut status.conditions, conditions::ZONE_UNKNOWN);
         }
     }
+    unmanaged::set_condition(&mut status.conditions, namespace, person, resolution.phase, now);
     if resolution.conflicts.is_empty() {
         conditions::clear(&mut status.conditions, conditions::CONFLICT);
     } else {
