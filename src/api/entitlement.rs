@@ -292,6 +292,10 @@ pub struct Unmanaged {
     pub employee: String,
     /// Where it is: found, held, on its way out, gone.
     pub state: UnmanagedState,
+    /// Whether it is left for good: a record of that Employee explained it until the Employee was deleted, and a deletion
+    /// takes nothing. Over once the account no longer holds it, or a record explains it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
     /// When it was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_at: Option<Time>,

@@ -16,6 +16,7 @@ use super::broken;
 use super::context::Context;
 use super::recorder::{self, RecordError};
 use super::report;
+use super::standing;
 use crate::api::Employee;
 use crate::api::conditions::{self, Fact};
 use crate::api::employee::{AccountState, DeletionPolicy, EmployeeStatus, GrantState};
@@ -56,6 +57,7 @@ pub async fn reconcile(
     // 2. The object's own life: a finalizer before anything is recorded, and off again when nothing holds it (IO).
     if person.deleting && (!person.has_finalizer() || lets_go(&context, &namespace, &person).await?) {
         if person.has_finalizer() {
+            standing::leave(&context, &namespace, &person).await?;
             recorder::remove_finalizer(&context, &namespace, &person).await?;
         }
         return Ok(Action::await_change());

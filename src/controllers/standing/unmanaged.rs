@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::Entitlement;
-use crate::api::entitlement::{EntitlementStatus, Unmanaged, UnmanagedState};
+use crate::api::entitlement::{EntitlementStatus, Ownership, Unmanaged, UnmanagedState};
 use crate::controllers::context::Context;
 use crate::controllers::desk::Desk;
+use crate::controllers::recorder::RecordError;
+use crate::decide::Person;
 use crate::decide::effect::{AccountSight, Intent, Outcome, RemoteKey};
-use crate::decide::unmanaged::{Listed, Next, Scene, Seen, next};
+use crate::decide::index::Entry;
+use crate::decide::unmanaged::{Listed, Next, Scene, Seen, leave as leave_on, next};
 use crate::targets::Account;
 
 /// What follows once the list is on record.
@@ -116,6 +119,49 @@ pub(super) fn follow(context: &Arc<Context>, namespace: &str, entitlement: &Enti
     for person in &after.people {
         context.employees.wake(namespace, person);
     }
+}
+
+/// Puts on record, before an Employee's object goes, what the person holds of Authoritative Entitlements: with the object
+/// goes the record that explains it, and deleting it takes nothing.
+pub async fn leave(context: &Arc<Context>, namespace: &str, person: &Person) -> Result<(), RecordError> {
+    let entitlements: Vec<(Arc<Entitlement>, EntitlementStatus)> = {
+        let index = context.index.read();
+        let Some(content) = index.namespace(namespace) else {
+            return Ok(());
+        };
+        let all = content.entitlements.values().filter_map(Entry::readable);
+        let ours = all.filter(|entitlement| {
+            let is_going = entitlement.metadata.deletion_timestamp.is_some();
+            entitlement.spec.ownership == Ownership::Authoritative && !is_going
+        });
+        let left = ours.filter_map(|entitlement| {
+            let mut status = entitlement.status.clone()?;
+            let key = RemoteKey {
+                target: entitlement.spec.target_ref.name.clone(),
+                object: status.remote.clone()?,
+            };
+            leave_on(&mut status.unmanaged, &key, person, context.clock.now()).then(|| (entitlement.clone(), status))
+        });
+        left.collect()
+    };
+    for (entitlement, status) in entitlements {
+        let written = super::write(
+            context,
+            &entitlement,
+            status,
+            |entitlement| entitlement.status.as_ref(),
+            &[],
+        );
+        match written.await {
+            Err(error) if !is_gone(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_gone(error: &RecordError) -> bool {
+    matches!(error, RecordError::Api(_, error) if matches!(&**error, kube::Error::Api(status) if status.code == 404))
 }
 
 /// What is known of accounts beyond the records: the target's list as far as it speaks of `ids`, and the accounts that

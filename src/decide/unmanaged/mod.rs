@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 pub use self::condition::{left_with, set_condition};
-pub use self::next::{Next, next, of_another_object};
+pub use self::next::{Next, leave, next, of_another_object};
 pub use self::orphan::orphans;
 pub use self::stray::{Stray, loss_id, strays};
 use super::effect::{AccountSight, Holding, RemoteKey};

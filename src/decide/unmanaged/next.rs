@@ -10,11 +10,11 @@ use super::standing::{Standing, of_all, of_one};
 use super::stray::loss_id;
 use super::{LIST_MAX, Scene, Seen};
 use crate::api::conditions::clip;
-use crate::api::employee::{Cause, Phase, Release};
+use crate::api::employee::{Cause, GrantState, Phase, Release};
 use crate::api::entitlement::{Unmanaged, UnmanagedState};
 use crate::decide::effect::{Intent, Outcome, RemoteKey, short_digest};
 use crate::decide::guard::{Judge, Verdict};
-use crate::decide::index::Namespace;
+use crate::decide::index::{Namespace, Person};
 
 /// How long what was taken is listed; longer than the guard's window, which counts from it.
 const KEEP_REVOKED: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -66,6 +66,7 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
     let owners = owners(scene, &strange);
     let of_all = of_all(scene);
     let nobody = BTreeSet::new();
+    let are_too_many_left = old.values().filter(|entry| entry.left).count() >= LIST_MAX;
 
     let mut next = Next {
         count: Some(u32::try_from(strange.len()).unwrap_or(u32::MAX)),
@@ -76,11 +77,14 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
         let mut entry = found(old.remove(id), id, seen);
         let owners = owners.get(id).unwrap_or(&nobody);
         // Whose it is cannot be told where it may be several people's.
-        entry.employee = match owners.first() {
-            Some(name) if owners.len() == 1 => (*name).to_owned(),
-            _ => String::new(),
-        };
-        let standing = of_all.clone().unwrap_or_else(|| of_one(scene, id, owners, &explained));
+        match owners.first() {
+            Some(name) if owners.len() == 1 => (*name).clone_into(&mut entry.employee),
+            // The name of who was deleted is all that is left of them.
+            _ if entry.left => {}
+            _ => entry.employee.clear(),
+        }
+        let of_all = of_all.clone().or_else(|| left_by_a_deletion(&entry, are_too_many_left));
+        let standing = of_all.unwrap_or_else(|| of_one(scene, id, owners, &explained));
         // One look may be older than a record, or show what is just being changed.
         let twice = entry.found_at.as_ref().is_some_and(|at| at.0 < seen.at);
         let standing = match standing {
@@ -104,6 +108,49 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
     next
 }
 
+/// Whether it is left since the Employee whose it was by record was deleted; any may be, where not all have a place on the
+/// list.
+fn left_by_a_deletion(entry: &Unmanaged, are_too_many: bool) -> Option<Standing> {
+    let employee = &entry.employee;
+    if entry.left {
+        let why = format!("left: was Employee {employee}'s by record, and deleting an Employee takes nothing");
+        return Some(Standing::Left(why));
+    }
+    are_too_many.then(|| Standing::Unclear("more were left by deletions of Employees than this list holds".to_owned()))
+}
+
+/// Puts on the list what an Employee who is being deleted holds by record: that deletion is no evidence, and takes nothing.
+/// Returns whether the list differs.
+pub fn leave(list: &mut Vec<Unmanaged>, key: &RemoteKey, person: &Person, now: Timestamp) -> bool {
+    let before = list.clone();
+    for record in &person.status.entitlements {
+        if RemoteKey::of(record) != *key || !is_left(record.state) || record.account_id.is_empty() {
+            continue;
+        }
+        list.retain(|entry| entry.account_id != record.account_id);
+        list.push(Unmanaged {
+            account_id: record.account_id.clone(),
+            grant_id: record.grant_id.clone(),
+            employee: person.name.clone(),
+            found_at: Some(Time(now)),
+            left: true,
+            ..Unmanaged::default()
+        });
+    }
+    list.sort_by(|one, other| one.account_id.cmp(&other.account_id));
+    if list.len() > LIST_MAX {
+        list.sort_by_key(|entry| (!entry.left, entry.state == UnmanagedState::Revoked));
+        list.truncate(LIST_MAX);
+        list.sort_by(|one, other| one.account_id.cmp(&other.account_id));
+    }
+    *list != before
+}
+
+/// Whether what a record says is left where the record goes; what is on its way out is not.
+fn is_left(state: GrantState) -> bool {
+    state.may_be_held() && state != GrantState::Revoking
+}
+
 /// Whether it was read back and gone after this look.
 fn is_gone_since(entry: &Unmanaged, seen: Seen<'_>) -> bool {
     let gone_at = entry
@@ -119,6 +166,7 @@ fn found(old: Option<Unmanaged>, id: &str, seen: Seen<'_>) -> Unmanaged {
     if entry.state == UnmanagedState::Revoked {
         // Somebody gave it again.
         forget(&mut entry);
+        entry.left = false;
         entry.revoked_at = None;
         entry.found_at = None;
     }
@@ -183,7 +231,11 @@ fn step(scene: &Scene<'_>, entry: &mut Unmanaged, standing: &Standing, judge: &d
 /// What becomes of an entry whose account does not hold the object, or holds it by a record now.
 fn not_strange(scene: &Scene<'_>, mut entry: Unmanaged, seen: Seen<'_>, there: &BTreeSet<&str>) -> Option<Unmanaged> {
     let holds = there.contains(entry.account_id.as_str());
+    let going = scene.namespace.employees.get(&entry.employee);
+    let is_going = going.is_some_and(|person| person.deleting);
     match entry.state {
+        // The record that still explains it goes in a moment.
+        UnmanagedState::Found if entry.left && holds && is_going => Some(entry),
         UnmanagedState::Revoking if !holds => {
             // A look from before it was let go says nothing of what became of that.
             if entry.released_at.as_ref().is_some_and(|at| at.0 < seen.at) {
@@ -264,6 +316,7 @@ fn shorten(namespace: &Namespace, mut list: Vec<Unmanaged>) -> Vec<Unmanaged> {
     };
     if list.len() > LIST_MAX {
         let rank = |entry: &Unmanaged| match entry.state {
+            _ if entry.left => 0,
             UnmanagedState::Revoking => 0,
             UnmanagedState::Held => 1,
             _ if entry.release == Some(Release::Budget) => 2,

@@ -587,6 +587,67 @@ fn what_a_record_explains_is_on_no_list() {
     assert!(story.list.is_empty());
 }
 
+/// Semantics 10: deleting an Employee takes nothing, although the record that explained it goes with the object.
+#[test]
+fn what_a_deleted_employee_held_is_left() {
+    let mut story = Story::new("Authoritative");
+    let grant = json!([{"entitlement": "chat", "target": "okta", "kind": "Group", "remoteId": "g", "accountId": "a",
+        "state": "Granted"}]);
+    let status = json!({"phase": "Active", "entitlements": grant});
+    story.employee("ada", &json!({"workEmail": "ada@x.io"}), &status);
+    story.settle(&["a"]);
+    let ada = story.namespace.employees["ada"].clone();
+    let now = story.now();
+    assert!(leave(&mut story.list, &key(), &ada, now));
+    assert!(!leave(&mut story.list, &key(), &ada, now), "once is enough");
+    story.own("Authoritative");
+    // The object is still there, and going.
+    let mut going = ada.as_ref().clone();
+    going.deleting = true;
+    story.namespace.employees.insert("ada".to_owned(), going.into());
+    story.look(&["a", "stranger"]);
+    story.namespace.employees.clear();
+    story.settle(&["a", "stranger"]);
+    assert!(story.is_taken("stranger") && !story.is_taken("a"), "{:?}", story.list);
+    assert!(
+        story.reason("a").contains("was Employee ada's by record"),
+        "{}",
+        story.reason("a")
+    );
+    // Given back by others after it was gone, it is as any other.
+    story.look(&[]);
+    story.settle(&["a"]);
+    assert!(story.is_taken("a"));
+}
+
+/// Where not all that deletions left has a place on the list, any stranger may be one of them.
+#[test]
+fn more_than_the_list_holds_is_left_by_deletions() {
+    let mut story = Story::new("Authoritative");
+    let holders = ids(0..300);
+    let now = story.now();
+    for id in &holders {
+        let grant = json!([{"entitlement": "chat", "target": "okta", "kind": "Group", "remoteId": "g", "accountId": id,
+            "state": "Granted"}]);
+        story.employee(
+            id,
+            &json!({"workEmail": "x@x.io"}),
+            &json!({"phase": "Active", "entitlements": grant}),
+        );
+        let person = story.namespace.employees[id].clone();
+        leave(&mut story.list, &key(), &person, now);
+    }
+    story.namespace.employees.clear();
+    story.own("Authoritative").settle(&refs(&holders));
+    assert!(
+        story
+            .list
+            .iter()
+            .all(|entry| entry.state == UnmanagedState::Found && entry.left)
+    );
+    assert_eq!(story.list.len(), LIST_MAX);
+}
+
 /// A long list keeps what is on its way and what leavers hold.
 #[test]
 fn a_long_list_keeps_what_matters_most() {
