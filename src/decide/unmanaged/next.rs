@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::owner::{explained, owners};
-use super::standing::{Standing, of_all, of_one};
+use super::standing::{Bench, Standing, of_all};
 use super::stray::loss_id;
 use super::{LIST_MAX, Scene, Seen};
 use crate::api::conditions::clip;
@@ -41,13 +41,14 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
         .iter()
         .map(|entry| (entry.account_id.as_str(), entry.clone()))
         .collect();
+    let now = to_the_second(scene.now);
     for (intent, outcome) in outcomes {
         if let Intent::Membership { account_id, .. } = intent
             && let Some(entry) = old.get_mut(account_id.as_str())
             && entry.state == UnmanagedState::Revoking
             && *intent == intent_of(scene.key, entry)
         {
-            absorb(entry, outcome, scene.now);
+            absorb(entry, outcome, now);
         }
     }
     let Some(seen) = scene.seen else {
@@ -55,6 +56,10 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
             unmanaged: old.into_values().collect(),
             ..Next::default()
         };
+    };
+    let seen = Seen {
+        at: to_the_second(seen.at),
+        ..seen
     };
     let explained = explained(scene.namespace, scene.key);
     let there: BTreeSet<&str> = seen.ids.keys().map(String::as_str).collect();
@@ -65,6 +70,7 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
         .collect();
     let owners = owners(scene, &strange);
     let of_all = of_all(scene);
+    let bench = Bench::new(scene, explained.nameless);
     let nobody = BTreeSet::new();
     let are_too_many_left = old.values().filter(|entry| entry.left).count() >= LIST_MAX;
 
@@ -84,7 +90,7 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
             _ => entry.employee.clear(),
         }
         let of_all = of_all.clone().or_else(|| left_by_a_deletion(&entry, are_too_many_left));
-        let standing = of_all.unwrap_or_else(|| of_one(scene, id, owners, &explained));
+        let standing = of_all.unwrap_or_else(|| bench.of_one(id, owners));
         // One look may be older than a record, or show what is just being changed.
         let twice = entry.found_at.as_ref().is_some_and(|at| at.0 < seen.at);
         let standing = match standing {
@@ -106,6 +112,11 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
         next.unmanaged.iter().any(listed)
     });
     next
+}
+
+/// An instant as records keep it, so that what was just written and what is read back compare the same.
+fn to_the_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// Whether it is left since the Employee whose it was by record was deleted; any may be, where not all have a place on the
@@ -204,7 +215,7 @@ fn step(scene: &Scene<'_>, entry: &mut Unmanaged, standing: &Standing, judge: &d
                     if release != Release::Approved {
                         entry.change_set.clear();
                     }
-                    entry.released_at = Some(Time(scene.now));
+                    entry.released_at = Some(Time(to_the_second(scene.now)));
                     say(entry, "no record explains it, and ownership is Authoritative");
                     next.intents.push(intent_of(scene.key, entry));
                 }

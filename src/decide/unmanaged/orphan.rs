@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::Listed;
-use super::standing::is_protected;
+use super::standing::Protected;
 use crate::api::target::Orphans;
 use crate::decide::facts::identifier;
 use crate::decide::index::Namespace;
@@ -20,7 +20,7 @@ pub fn orphans(
     target: &str,
     accounts: &BTreeMap<&str, Listed<'_>>,
 ) -> Option<Orphans> {
-    let system = readable_target(namespace, target)?;
+    let protected = Protected::of(readable_target(namespace, target)?);
     // The record that explains one may be theirs.
     if !namespace.broken_employees.is_empty() {
         return None;
@@ -50,7 +50,7 @@ pub fn orphans(
             !named.contains(*id)
                 && !account.key.is_some_and(is_ours)
                 && !names().any(|name| called.contains(&identifier(name)))
-                && !is_protected(system, names())
+                && !protected.speak_of(names())
         })
         .map(|(id, _)| *id)
         .collect();

@@ -1,12 +1,12 @@
 //! Whether a holder that no record explains may be taken out.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
 
 use super::Scene;
-use super::owner::Explained;
 use crate::api::entitlement::Ownership;
 use crate::api::policy::Effect;
 use crate::api::target::ManagementPolicy;
@@ -74,61 +74,91 @@ fn who_cannot_be_told(namespace: &Namespace) -> Option<String> {
     ))
 }
 
-/// Whether the account `id` is to lose it. `owners` are the Employees whose account it is, or may be.
-pub(super) fn of_one(scene: &Scene<'_>, id: &str, owners: &BTreeSet<&str>, explained: &Explained<'_>) -> Standing {
-    let Some(target) = readable_target(scene.namespace, &scene.key.target) else {
-        return Standing::Unclear("its target cannot be read".to_owned());
-    };
-    let people = || owners.iter().filter_map(|name| scene.namespace.employees.get(*name));
-    let listed = scene.listed.get(id);
-    // Where the account is only a name there is nothing more to know of it.
-    let is_known = listed.is_some() || !owners.is_empty() || target.spec.kubernetes.is_some();
-    let facts = people().flat_map(|person| [&person.spec.work_email, &person.spec.username]);
-    let names = listed.into_iter().flat_map(|account| account.names.iter());
-    let names = names.chain(facts.flatten()).map(String::as_str);
-    if is_protected(target, names.chain([id])) {
-        return Standing::Left("left: one of the target's protectedAccounts".to_owned());
-    }
-    if !is_known && !target.spec.protected_accounts.is_empty() {
-        return Standing::Unclear(
-            "may be one of the target's protectedAccounts: its names are not known, since the target does not list its accounts"
-                .to_owned(),
-        );
-    }
-    for person in people() {
-        match is_meant(scene, person) {
-            Meant::No => {}
-            Meant::Yes => {
-                return Standing::Left(format!("left: Employee {} is to have it", person.name));
-            }
-            Meant::Perhaps(why) => {
-                return Standing::Unclear(format!(
-                    "whether Employee {} is to have it cannot be told: {why}",
-                    person.name
-                ));
-            }
+/// What single holders are judged by, found out once for all of them.
+pub(super) struct Bench<'a> {
+    scene: &'a Scene<'a>,
+    target: Option<&'a TargetSystem>,
+    protected: Protected,
+    /// An Employee who may hold it by an account that the record does not know yet.
+    nameless: Option<&'a str>,
+    awaited: OnceCell<Option<String>>,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(scene: &'a Scene<'a>, nameless: Option<&'a str>) -> Self {
+        let target = readable_target(scene.namespace, &scene.key.target);
+        Self {
+            scene,
+            target,
+            protected: target.map(Protected::of).unwrap_or_default(),
+            nameless,
+            awaited: OnceCell::new(),
         }
     }
-    if owners.is_empty() && listed.is_none() && target.spec.kubernetes.is_none() {
-        let nameless = explained.nameless.map(str::to_owned);
-        if let Some(name) = nameless.or_else(|| awaited(scene)) {
+
+    /// Whether the account `id` is to lose it. `owners` are the Employees whose account it is, or may be.
+    pub(super) fn of_one(&self, id: &str, owners: &BTreeSet<&str>) -> Standing {
+        let scene = self.scene;
+        let Some(target) = self.target else {
+            return Standing::Unclear("its target cannot be read".to_owned());
+        };
+        let people = || owners.iter().filter_map(|name| scene.namespace.employees.get(*name));
+        let listed = scene.listed.get(id);
+        // Where the account is only a name there is nothing more to know of it.
+        let is_known = listed.is_some() || !owners.is_empty() || target.spec.kubernetes.is_some();
+        let facts = people().flat_map(|person| [&person.spec.work_email, &person.spec.username]);
+        let names = listed.into_iter().flat_map(|account| account.names.iter());
+        let names = names.chain(facts.flatten()).map(String::as_str);
+        if self.protected.speak_of(names.chain([id])) {
+            return Standing::Left("left: one of the target's protectedAccounts".to_owned());
+        }
+        if !is_known && !self.protected.0.is_empty() {
+            return Standing::Unclear(
+                "may be one of the target's protectedAccounts: its names are not known, since the target does not list its \
+                 accounts"
+                    .to_owned(),
+            );
+        }
+        for person in people() {
+            match is_meant(scene, person) {
+                Meant::No => {}
+                Meant::Yes => return Standing::Left(format!("left: Employee {} is to have it", person.name)),
+                Meant::Perhaps(why) => {
+                    let name = &person.name;
+                    return Standing::Unclear(format!("whether Employee {name} is to have it cannot be told: {why}"));
+                }
+            }
+        }
+        if !is_known && let Some(name) = self.whose_it_may_be() {
             return Standing::Unclear(format!(
                 "may be the account of Employee {name}, who is to have it and whose account is not known yet"
             ));
         }
+        Standing::Taken
     }
-    Standing::Taken
+
+    /// An Employee who holds it, is to have it or may be, and whose account is not known.
+    fn whose_it_may_be(&self) -> Option<&str> {
+        let awaited = || self.awaited.get_or_init(|| awaited(self.scene)).as_deref();
+        self.nameless.or_else(awaited)
+    }
 }
 
-/// Whether the target's `protectedAccounts` speak of an account that goes by these names.
-pub(super) fn is_protected<'a>(target: &TargetSystem, names: impl Iterator<Item = &'a str>) -> bool {
-    let patterns = &target.spec.protected_accounts;
-    if patterns.is_empty() {
-        return false;
+/// The accounts that a target never loses anything for.
+#[derive(Debug, Default)]
+pub(super) struct Protected(Vec<Glob>);
+
+impl Protected {
+    pub(super) fn of(target: &TargetSystem) -> Self {
+        let patterns = target.spec.protected_accounts.iter();
+        Self(patterns.map(|pattern| Glob::new(&identifier(pattern))).collect())
     }
-    let globs: Vec<Glob> = patterns.iter().map(|pattern| Glob::new(&identifier(pattern))).collect();
-    let mut names = names.map(identifier);
-    names.any(|name| globs.iter().any(|glob| glob.matches(&name)))
+
+    /// Whether they speak of an account that goes by these names.
+    pub(super) fn speak_of<'a>(&self, names: impl Iterator<Item = &'a str>) -> bool {
+        let mut names = names.map(identifier);
+        !self.0.is_empty() && names.any(|name| self.0.iter().any(|glob| glob.matches(&name)))
+    }
 }
 
 /// Whether a person is to have the object.

@@ -101,7 +101,7 @@ impl Story {
     }
 
     fn now(&self) -> Timestamp {
-        "2026-06-15T12:00:00Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_mins(self.minute)
+        "2026-06-15T12:00:00.7Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_mins(self.minute)
     }
 
     fn next(
@@ -142,7 +142,8 @@ impl Story {
     }
 
     fn record(&mut self, next: &Next) {
-        self.list.clone_from(&next.unmanaged);
+        // As it comes back from the API server, which keeps whole seconds.
+        self.list = serde_json::from_value(serde_json::to_value(&next.unmanaged).unwrap()).unwrap();
         let entitlement = self.namespace.entitlements["chat"].readable().unwrap();
         let ownership = format!("{:?}", entitlement.spec.ownership);
         self.own(&ownership);
@@ -232,6 +233,9 @@ fn a_stray_is_taken_after_the_guard() {
     let mut story = Story::new("Authoritative");
     let first = story.look(&["stranger"]);
     assert!(first.intents.is_empty() && !first.unjudged, "one look is not enough");
+    story.minute -= 1;
+    let same = story.look(&["stranger"]);
+    assert!(!same.unjudged, "the same look twice is one look");
     let second = story.look(&["stranger"]);
     assert!(
         second.intents.is_empty() && second.unjudged,
