@@ -11,6 +11,7 @@
 //! go, and was let go on record before anything is sent.
 
 mod condition;
+mod forecast;
 mod next;
 mod orphan;
 mod owner;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 pub use self::condition::{left_with, set_condition};
+pub use self::forecast::forecast;
 pub use self::next::{Next, leave, next, of_another_object};
 pub use self::orphan::orphans;
 pub use self::stray::{Stray, loss_id, strays};
@@ -73,4 +75,5 @@ pub struct Listed<'a> {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 mod tests;

@@ -135,6 +135,22 @@ impl Stray {
         }
     }
 
+    /// The loss that it calls for, where it does.
+    pub(super) fn into_loss(self) -> Option<Loss> {
+        self.loss
+    }
+
+    /// One that is nothing but a loss.
+    pub(in crate::decide) fn of_loss(loss: &Loss) -> Self {
+        Self {
+            target: loss.id.target.clone(),
+            who: loss.id.employee.clone(),
+            loss: Some(loss.clone()),
+            spent: (false, false),
+            member: None,
+        }
+    }
+
     /// The target that it names.
     pub(in crate::decide) fn target(&self) -> &str {
         &self.target

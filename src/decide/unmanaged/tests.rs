@@ -760,3 +760,35 @@ fn the_ledger_counts_strays_as_the_survey_does() {
     ledger.refresh(&story.namespace, story.now());
     assert_eq!(*ledger.survey(), survey(&story.namespace, story.now()));
 }
+
+/// A plan tells, before anything is applied, whom Authoritative would take something from, and what would be held.
+#[test]
+fn a_plan_tells_of_strangers() {
+    let holders = ids(0..30);
+    let mut story = Story::new("Additive");
+    story
+        .policy("Enforce", &json!({"everyone": true}))
+        .colleague("ada", "s000");
+    story.settle(&refs(&holders));
+    let before = story.namespace.clone();
+    story.own("Authoritative");
+    let limits = serde_json::from_value(json!({"maxPeople": 25, "maxPercent": 10})).unwrap();
+    let plan = |before: &Namespace, after: &Namespace| {
+        super::super::compare::compare(before, after, &limits, story.now(), &mut |_| {})
+    };
+    let found = plan(&before, &story.namespace);
+    let strangers = found
+        .people
+        .iter()
+        .filter(|person| person.employee.starts_with("account/"));
+    assert_eq!(strangers.count(), 29, "ada is to have it");
+    assert_eq!((found.held.len(), found.held[0].changes), (1, 29));
+    assert_eq!(found.held[0].cause, Some(Cause::Drift));
+    let again = plan(&story.namespace, &story.namespace);
+    assert!(
+        again.people.iter().all(|person| person.losses.is_empty()),
+        "it comes anyway"
+    );
+    let back = plan(&story.namespace, &before);
+    assert!(back.people.iter().all(|person| person.losses.is_empty()));
+}
