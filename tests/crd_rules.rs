@@ -1367,7 +1367,16 @@ async fn kubectl_shows_what_people_ask() {
     for (short, header) in [
         (
             "ent",
-            vec!["NAME", "TARGET", "READY", "HOLDERS", "PENDING", "HELD", "AGE"],
+            vec![
+                "NAME",
+                "TARGET",
+                "READY",
+                "HOLDERS",
+                "PENDING",
+                "HELD",
+                "UNMANAGED",
+                "AGE",
+            ],
         ),
         ("hris", vec!["NAME", "TRUSTED", "EMPLOYEES", "LAST-TRUSTED", "AGE"]),
         (

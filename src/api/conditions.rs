@@ -90,6 +90,8 @@ pub const IN_FORCE: &str = "InForce";
 pub const REFERENCE_AMBIGUOUS: &str = "ReferenceAmbiguous";
 /// The clocks differ by more than is believed.
 pub const CLOCKS_DIFFER: &str = "ClocksDiffer";
+/// Others gave it.
+pub const GIVEN_BY_OTHERS: &str = "GivenByOthers";
 /// What would settle it is not known.
 pub const GUESSED: &str = "Guessed";
 

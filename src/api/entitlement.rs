@@ -37,12 +37,8 @@ use super::rules;
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.pending"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.held"),
     printcolumn(name = "Remote", type_ = "string", json_path = ".status.remote.id", priority = 1),
-    printcolumn(
-        name = "Unmanaged",
-        type_ = "integer",
-        json_path = ".status.unmanagedHolders",
-        priority = 1
-    ),
+    printcolumn(name = "Unmanaged", type_ = "integer", json_path = ".status.unmanagedHolders"),
+    printcolumn(name = "Ownership", type_ = "string", json_path = ".spec.ownership", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -63,8 +59,9 @@ pub struct EntitlementSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub description: String,
-    /// Who may hold it. `Additive` (default): what others gave is listed and left. `Authoritative`: the holders are exactly those that
-    /// Rollcall knows of; others lose it, with the guard.
+    /// Who may hold it. `Additive` (default): what others gave is listed and left. `Authoritative`: the holders are exactly
+    /// those that Rollcall knows of; others lose it once they were seen at two looks, within the target's budget for
+    /// `Drift`. Left in any case: who is to have it, the target's `protectedAccounts`, and whoever may be either.
     #[serde(default)]
     pub ownership: Ownership,
     /// What policies may say of a grant, such as a card's limit.
@@ -266,7 +263,7 @@ pub struct EntitlementStatus {
     /// Grants on their way in or out.
     #[serde(default)]
     pub pending: u32,
-    /// Losses that wait for a person's decision.
+    /// Losses that wait for a person's decision, those of unmanaged holders included.
     #[serde(default)]
     pub held: u32,
     /// Accounts that hold it and that no record of ours explains, as of the last resync.
@@ -295,6 +292,10 @@ pub struct Unmanaged {
     pub employee: String,
     /// Where it is: found, held, on its way out, gone.
     pub state: UnmanagedState,
+    /// Whether it is left for good: a record of that Employee explained it until the Employee was deleted, and a deletion
+    /// takes nothing. Over once the account no longer holds it, or a record explains it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
     /// When it was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_at: Option<Time>,

@@ -32,6 +32,12 @@ use super::rules;
     printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
     printcolumn(name = "Held", type_ = "integer", json_path = ".status.held.people"),
     printcolumn(
+        name = "Orphans",
+        type_ = "integer",
+        json_path = ".status.orphans.count",
+        priority = 1
+    ),
+    printcolumn(
         name = "ChangeSets",
         type_ = "string",
         json_path = ".status.held.changeSets",

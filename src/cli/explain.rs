@@ -7,7 +7,7 @@ use super::tenant::TenantOptions;
 use crate::api::employee::{GrantState, Phase, SourceState};
 use crate::api::policy::Effect;
 use crate::decide::explain::{
-    Access, AccountReport, ExceptionReport, Explanation, PolicyReport, Says, Terms, explain, find,
+    Access, AccountReport, ExceptionReport, Explanation, PolicyReport, Says, Stranger, Terms, explain, find,
 };
 use crate::decide::selector::{ClauseView, KeyView, Tri};
 
@@ -132,10 +132,25 @@ fn person(page: &mut Page, explanation: &Explanation) {
     for account in &explanation.accounts {
         page.line(0, &account_line(account, now));
     }
+    for stranger in &explanation.unmanaged {
+        page.line(0, &[open(unmanaged_line(stranger))]);
+    }
     for (at, next) in explanation.next.iter().enumerate() {
         let head = if at == 0 { "Next: " } else { "Then: " };
         page.text(0, format!("{head}{}, {}", when(next.at, now), next.what));
     }
+}
+
+fn unmanaged_line(stranger: &Stranger) -> String {
+    let (what, target, state) = (&stranger.entitlement, &stranger.target, stranger.state);
+    let why = match stranger.because.as_str() {
+        "" => String::new(),
+        why => format!("; {why}"),
+    };
+    format!(
+        "By no record: {what} at {target}, {state:?}, account {}{why}",
+        stranger.account
+    )
 }
 
 fn account_line(account: &AccountReport, now: Timestamp) -> Vec<Span> {

@@ -2,7 +2,8 @@
 
 use super::page::{Output, Page, print_json};
 use super::tenant::TenantOptions;
-use crate::decide::explain::{Holder, Holders, who};
+use crate::api::entitlement::Ownership;
+use crate::decide::explain::{Holder, Holders, Stranger, who};
 
 /// What `rollcall who` is told.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,7 +52,38 @@ pub fn render(holders: &Holders) -> Page {
         let rows: Vec<[String; 6]> = holders.people.iter().map(row).collect();
         page.table(["EMPLOYEE", "PERSON", "STATE", "SINCE", "BY", "WHY"], &rows);
     }
+    if !holders.strangers.is_empty() {
+        page.blank();
+        page.text(
+            0,
+            match holders.ownership {
+                Ownership::Additive => "By no record, and left, since ownership is Additive:",
+                Ownership::Authoritative => {
+                    "By no record, and to go unless it says otherwise, since ownership is Authoritative:"
+                }
+            },
+        );
+        let rows: Vec<[String; 5]> = holders.strangers.iter().map(stranger).collect();
+        page.table(["ACCOUNT", "EMPLOYEE", "STATE", "SINCE", "WHY"], &rows);
+    }
     page
+}
+
+fn stranger(stranger: &Stranger) -> [String; 5] {
+    let or_dash = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    [
+        stranger.account.clone(),
+        or_dash(&stranger.employee),
+        format!("{:?}", stranger.state),
+        stranger.since.map_or("-".to_owned(), |at| at.to_string()),
+        or_dash(&stranger.because),
+    ]
 }
 
 fn row(holder: &Holder) -> [String; 6] {

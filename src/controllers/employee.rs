@@ -16,6 +16,7 @@ use super::broken;
 use super::context::Context;
 use super::recorder::{self, RecordError};
 use super::report;
+use super::standing;
 use crate::api::Employee;
 use crate::api::conditions::{self, Fact};
 use crate::api::employee::{AccountState, DeletionPolicy, EmployeeStatus, GrantState};
@@ -57,6 +58,7 @@ pub async fn reconcile(
     // 2. The object's own life: a finalizer before anything is recorded, and off again when nothing holds it (IO).
     if person.deleting && (!person.has_finalizer() || lets_go(&context, &namespace, &person).await?) {
         if person.has_finalizer() {
+            standing::leave(&context, &namespace, &person).await?;
             recorder::remove_finalizer(&context, &namespace, &person).await?;
         }
         return Ok(Action::await_change());
@@ -92,7 +94,10 @@ pub async fn reconcile(
     let acknowledged = if next.status == person.status {
         person
     } else {
-        recorder::record(&context, &namespace, &person, &next.status).await?
+        let acknowledged = recorder::record(&context, &namespace, &person, &next.status).await?;
+        let news = news(&person.status, &next.status);
+        report::announce::<Employee>(&context, object.meta(), &news).await;
+        acknowledged
     };
 
     // 6. Hand over what the acknowledged record means (memory).
@@ -201,6 +206,28 @@ fn takes_away(old: &EmployeeStatus, new: &EmployeeStatus) -> bool {
                 .count()
     };
     losing(new) > losing(old)
+}
+
+/// What the record says of what a leaver still holds, where it did not say so before.
+fn news(old: &EmployeeStatus, new: &EmployeeStatus) -> Vec<Fact> {
+    let said = |status: &EmployeeStatus| {
+        let mut conditions = status.conditions.iter();
+        let condition = conditions.find(|condition| condition.type_ == conditions::UNMANAGED_ACCESS);
+        condition.map(|condition| condition.message.clone())
+    };
+    match (said(old), said(new)) {
+        (None, Some(message)) => vec![Fact::yes(
+            conditions::UNMANAGED_ACCESS,
+            conditions::GIVEN_BY_OTHERS,
+            message,
+        )],
+        (Some(_), None) => vec![Fact::no(
+            conditions::UNMANAGED_ACCESS,
+            conditions::AS_EXPECTED,
+            "The person holds nothing any more that Rollcall did not give.",
+        )],
+        _ => Vec::new(),
+    }
 }
 
 /// Wakes when time alone changes something. A timer runs by the monotonic clock: who is woken before the instant has come

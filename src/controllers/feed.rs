@@ -13,6 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use serde::de::DeserializeOwned;
 
 use super::context::Context;
+use super::desk::place_of;
 use super::report::key;
 use crate::api::ProvisioningPolicy;
 use crate::decide::index::{Change, Entry, Indexed, Kind};
@@ -163,6 +164,7 @@ fn remove<K: Fed>(context: &Context, namespace: &str, name: &str) {
     };
     match K::KIND {
         Kind::Employee => context.desks.forget(namespace, name),
+        Kind::Entitlement => context.desks.forget(namespace, &place_of(name)),
         Kind::TargetSystem => context.desks.close(namespace, name),
         _ => {}
     }

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::opening;
 use crate::api::employee::Counts;
 use crate::decide::effect::RemoteKey;
-use crate::decide::guard::{Admission, GainId, Judge, Judgement, LossId, Memory, Terms, Verdict};
+use crate::decide::guard::{Admission, GainId, Judge, Judgement, Keeper, LossId, Memory, Terms, Verdict};
 use crate::decide::ledger::{Ledger, Touched};
 use crate::decide::survey::{PolicyTally, edition, judge_all};
 
@@ -277,10 +277,15 @@ fn announce(context: &Context, namespace: &str, differs: &Touched, old: &Judgeme
         .admissions
         .iter()
         .filter(|(id, verdict)| old.admissions.get(id) != Some(*verdict));
-    let people = losses
-        .map(|(id, _)| &id.employee)
-        .chain(gains.map(|(id, _)| &id.employee));
-    for name in people.collect::<BTreeSet<_>>() {
+    let mut people: BTreeSet<&str> = gains.map(|(id, _)| id.employee.as_str()).collect();
+    let mut entitlements: BTreeSet<&str> = differs.entitlements.iter().map(String::as_str).collect();
+    for (id, _) in losses {
+        match id.keeper() {
+            Keeper::Employee(name) => people.insert(name),
+            Keeper::Entitlement(name) => entitlements.insert(name),
+        };
+    }
+    for name in people {
         context.employees.wake(namespace, name);
     }
     for name in &differs.policies {
@@ -293,7 +298,7 @@ fn announce(context: &Context, namespace: &str, differs: &Touched, old: &Judgeme
             .iter()
             .for_each(|name| context.policies.wake(namespace, name));
     }
-    for name in &differs.entitlements {
+    for name in entitlements {
         context.entitlements.wake(namespace, name);
     }
     let held = old.held.keys().chain(new.held.keys());

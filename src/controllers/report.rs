@@ -47,7 +47,11 @@ pub fn set_all(conditions: &mut Vec<Condition>, facts: &[Fact], generation: Opti
 fn is_bad(fact: &Fact) -> bool {
     let bad_when = matches!(
         fact.type_,
-        conditions::CHANGES_HELD | conditions::STATUS_UNKNOWN | conditions::ZONE_UNKNOWN | conditions::CONFLICT
+        conditions::CHANGES_HELD
+            | conditions::STATUS_UNKNOWN
+            | conditions::ZONE_UNKNOWN
+            | conditions::CONFLICT
+            | conditions::UNMANAGED_ACCESS
     );
     // What was given an end comes to it.
     fact.type_ != conditions::EXPIRED && fact.holds == Some(bad_when)

@@ -19,7 +19,8 @@ use super::guard::{Admission, GainId, Judge as _, Judgement, Line, Loss, LossId,
 use super::index::{Entry, Namespace, Person};
 use super::losses::{Named, account_name, grace, is_unwanted, losses};
 use super::resolve::{Resolution, resolve};
-use super::survey::{judge_all, survey_with};
+use super::survey::{Survey, judge_all, survey_with};
+use super::unmanaged::{Stray, forecast};
 use crate::api::employee::{Cause, EntitlementRecord, GrantState};
 use crate::api::target::Budget;
 
@@ -34,7 +35,7 @@ pub fn compare(
 ) -> Comparison {
     let mut found = Comparison::default();
     let mut tellers = Tellers::default();
-    let survey = survey_with(after, now, &mut |person, resolution| {
+    let mut survey = survey_with(after, now, &mut |person, resolution| {
         found.looked_at += 1;
         progress(found.looked_at);
         let old = before.employees.get(&person.name);
@@ -51,6 +52,7 @@ pub fn compare(
             found.people.push(change);
         }
     });
+    found.people.extend(strangers(before, after, &mut survey, now));
     let terms = Terms {
         limits: limits.clone(),
         settled: true,
@@ -89,6 +91,40 @@ pub fn compare(
     found.unknown = tellers.unknown(after);
     found.planned = planned(&survey);
     found
+}
+
+/// Whoever holds something by no record and would lose it; puts into the survey what is called for only after the edit.
+fn strangers(before: &Namespace, after: &Namespace, survey: &mut Survey, now: Timestamp) -> Vec<PersonChange> {
+    let due = forecast(before, now);
+    let counted: BTreeSet<LossId> = survey
+        .targets
+        .values()
+        .flat_map(|tally| tally.docket.losses.iter().map(|loss| loss.id.clone()))
+        .collect();
+    let mut strangers: BTreeMap<String, PersonChange> = BTreeMap::new();
+    for loss in forecast(after, now) {
+        if !counted.contains(&loss.id) {
+            Stray::of_loss(&loss).put_in(survey);
+        }
+        let due = due.iter().find(|due| due.id == loss.id);
+        let stranger = strangers
+            .entry(loss.id.employee.clone())
+            .or_insert_with(|| PersonChange {
+                employee: loss.id.employee.clone(),
+                ..PersonChange::default()
+            });
+        stranger.losses.push(LostAccess {
+            access: access_of(&loss),
+            id: loss.id.clone(),
+            is_due: due.is_some(),
+            waited_in: due.map(|due| due.change_set.clone()).unwrap_or_default(),
+            cause: loss.cause,
+            policies: Vec::new(),
+            change_set: String::new(),
+            blocked: String::new(),
+        });
+    }
+    strangers.into_values().collect()
 }
 
 /// One person on one side of the comparison.
@@ -260,7 +296,7 @@ fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAcce
                     && record.account_id == *account
                     && record.target == loss.id.target
             }
-            Lost::Account | Lost::Deletion => false,
+            Lost::Account | Lost::Deletion | Lost::Unmanaged(_) => false,
         })
         .flat_map(|record| record.grantors.iter().cloned());
     let due = old.and_then(|old| old.losses.iter().find(|due| due.id == loss.id));
@@ -280,7 +316,7 @@ fn access_of(loss: &Loss) -> Access {
     let what = match loss.id.what {
         Lost::Account => "account",
         Lost::Deletion => "deletion",
-        Lost::Membership(..) => loss.label.as_str(),
+        Lost::Membership(..) | Lost::Unmanaged(_) => loss.label.as_str(),
     };
     Access {
         target: loss.id.target.clone(),

@@ -23,7 +23,7 @@ pub use self::find::{find, label};
 pub use self::held::{Held, Sheet, sheet, sheets};
 pub use self::person::{AccountReport, Identity, PhaseReport, SourceReport};
 pub use self::policy::{PolicyReport, Says, Terms};
-pub use self::who::{Holder, Holders, who};
+pub use self::who::{Holder, Holders, Stranger, who};
 use super::index::{Entry, Namespace, Person};
 
 /// Why a person has what they have.
@@ -44,6 +44,9 @@ pub struct Explanation {
     pub accounts: Vec<AccountReport>,
     /// The entitlement that was asked about, or each that concerns the person, in order of name.
     pub entitlements: Vec<Access>,
+    /// What the person's accounts hold by no record of ours, or held until it was taken, in order of entitlement.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<Stranger>,
     /// Where none was asked about: entitlements that nothing gives to the person, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_given: Vec<String>,
@@ -83,6 +86,8 @@ pub fn explain(
         not_given.extend(others.cloned());
         names
     };
+    let unmanaged = Stranger::all_about(namespace, &person.name).into_iter();
+    let unmanaged = unmanaged.filter(|stranger| entitlement.is_none_or(|name| name == stranger.entitlement));
     let entitlements: Vec<Access> = names.into_iter().map(|name| desk.access(name)).collect();
     let accounts = person::accounts(namespace, person);
     let mut next: BTreeSet<Upcoming> = entitlements.iter().flat_map(|access| &access.next).cloned().collect();
@@ -109,6 +114,7 @@ pub fn explain(
         phase: PhaseReport::of(namespace, person, &desk.resolution),
         source: SourceReport::of(namespace, person),
         accounts,
+        unmanaged: unmanaged.collect(),
         entitlements,
         not_given,
         next: next.into_iter().collect(),

@@ -23,6 +23,7 @@ use super::losses::{grace, losses};
 use super::phase::PhaseRules;
 use super::resolve::{PlannedChange, Resolution, resolve, would};
 use super::survey::{Survey, target_window};
+use super::unmanaged::strays;
 use crate::api::employee::{Cause, Phase};
 use crate::api::policy::Mode;
 
@@ -80,9 +81,11 @@ impl Ledger {
     pub fn refresh(&mut self, namespace: &Namespace, now: Timestamp) -> Touched {
         let people = self.whom(namespace, now);
         let mut touched = self.basis.take_in(namespace);
+        self.sum.leave_out_strays();
         for name in &people {
             self.look_at(namespace, name, now, &mut touched);
         }
+        self.sum.take_in_strays(strays(namespace, now));
         self.sum.settle(namespace, &touched.policies);
         self.at = Some(now);
         touched.people = people;

@@ -4,6 +4,7 @@
 //! index ──▶ phase, selector ──▶ resolve (what a person should have) ──▶ plan (the next record, and the intents in it)
 //!   ├──────────────────────────▶ survey (everybody at once) ──▶ guard (which losses go, which wait)
 //!   │                            ledger (the survey, kept at the cost of what changed)
+//!   ├──────────────────────────▶ unmanaged (holders that no record explains: listed, and taken where asked)
 //!   └──────────────────────────▶ compare (two tenants: who would gain and lose what)
 //! ```
 
@@ -31,6 +32,7 @@ pub mod record;
 pub mod resolve;
 pub mod selector;
 pub mod survey;
+pub mod unmanaged;
 
 pub use explain::explain;
 pub use index::{Index, Namespace, Person};

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp, ToSpan};
 
-use self::compile::{Attribute, Glob, GroupName, Key, Part, Site, Tree, keys};
+pub(in crate::decide) use self::compile::Glob;
+use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, keys};
 pub use self::explain::{ClauseView, KeyView, SelectorView, explain};
 pub use self::filing::Field;
 pub use self::tri::{Match, Tri};

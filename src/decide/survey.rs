@@ -8,12 +8,13 @@ use super::deletions::deletions;
 use super::effect::{RemoteKey, short_digest};
 use super::gains::{gains, is_about_gain, is_gain};
 use super::guard::{
-    Case, Docket, Judgement, Known, Member, Memory, NAMESPACE_WINDOW, Spent, Terms, What, judge, window,
+    Case, Docket, Judgement, Keeper, Known, Member, Memory, NAMESPACE_WINDOW, Spent, Terms, What, judge, window,
 };
 use super::index::{Entry, Namespace, Person};
 use super::losses::losses;
 use super::record::waits;
 use super::resolve::{Resolution, resolve, would};
+use super::unmanaged::strays;
 use crate::api::ChangeSet;
 use crate::api::employee::{
     AccountRecord, AccountState, Cause, Counts, EntitlementRecord, GrantState, Origin, Phase, Release,
@@ -114,6 +115,9 @@ pub fn survey_with(namespace: &Namespace, now: Timestamp, visit: &mut dyn FnMut(
             );
         }
     }
+    for stray in strays(namespace, now) {
+        stray.put_in(&mut survey);
+    }
     for (name, plan) in plans {
         if let Some(tally) = survey.policies.get_mut(name) {
             tally.plan = Some(plan.report());
@@ -161,9 +165,15 @@ pub fn judge_all(namespace: &Namespace, survey: &Survey, terms: &Terms, memory: 
             ..Known::default()
         },
     };
-    let version = |name: &str| {
-        let person = namespace.employees.get(name);
-        person.map(|person| person.resource_version.as_str())
+    let version = |keeper: Keeper<'_>| match keeper {
+        Keeper::Employee(name) => {
+            let person = namespace.employees.get(name);
+            person.map(|person| person.resource_version.as_str())
+        }
+        Keeper::Entitlement(name) => {
+            let entitlement = namespace.entitlements.get(name).and_then(Entry::readable);
+            entitlement.and_then(|entitlement| entitlement.metadata.resource_version.as_deref())
+        }
     };
     let case = Case {
         targets: survey

@@ -4,6 +4,7 @@
 mod looks;
 mod news;
 mod person;
+mod removals;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use self::looks::{HoldersSeen, LastLooks, Place, Seen, Shown};
 pub use self::news::News;
 pub use self::person::{Job, Note, PersonDesk};
 use self::person::{MadeOf, correlation_key};
+pub use self::removals::{place_of, wake};
 use super::context::Context;
 use super::writer;
 use crate::api::conditions::Fact;
@@ -65,7 +67,7 @@ pub struct Desk {
 /// What is on a desk.
 #[derive(Debug, Default)]
 pub struct DeskState {
-    /// By Employee.
+    /// By Employee; what an Entitlement is to lose is under its own [`place_of`].
     pub people: BTreeMap<String, PersonDesk>,
     /// The last looks at who holds what.
     pub looks: LastLooks,
@@ -396,13 +398,13 @@ impl Desks {
             state.people.get(employee).is_some_and(|known| known.is_busy(now))
         });
         if !busy {
-            context.employees.wake(namespace, employee);
+            wake(context, namespace, employee);
             return;
         }
         let (context, namespace, employee) = (context.clone(), namespace.to_owned(), employee.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(GATHER).await;
-            context.employees.wake(&namespace, &employee);
+            wake(&context, &namespace, &employee);
         });
     }
 }

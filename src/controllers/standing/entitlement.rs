@@ -7,10 +7,10 @@ use kube::core::metadata::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
-use super::{broken, look_up, write};
+use super::{broken, look_up, unmanaged, write};
 use crate::api::conditions::{self, Fact};
 use crate::api::employee::Counts;
-use crate::api::entitlement::EntitlementStatus;
+use crate::api::entitlement::{EntitlementStatus, UnmanagedState};
 use crate::api::{Entitlement, TargetSystem};
 use crate::controllers::context::Context;
 use crate::controllers::desk::Resolved;
@@ -18,8 +18,8 @@ use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
 use crate::decide::Namespace;
 use crate::decide::definition::sentence;
-use crate::decide::effect::RemoteKey;
 use crate::decide::index::Entry;
+use crate::decide::unmanaged::of_another_object;
 use crate::targets::Found;
 
 /// Reconciles the status of one entitlement.
@@ -122,26 +122,22 @@ async fn tally_entitlement(
     status.holders = tally.granted;
     status.pending = tally.pending;
     status.held = tally.held;
-    let target = &entitlement.spec.target_ref.name;
-    if let (Some(remote), Some(desk)) = (&status.remote, context.desks.get(&namespace, target)) {
-        let key = RemoteKey {
-            target: target.clone(),
-            object: remote.clone(),
-        };
-        let explained = context.releaser.explained(&namespace, &key);
-        let seen = desk.state.lock().looks.holders.get(remote).cloned();
-        status.unmanaged_holders = seen.and_then(|seen| seen.holders).map(|holders| {
-            u32::try_from(holders.ids.keys().filter(|id| !explained.contains(*id)).count()).unwrap_or(u32::MAX)
-        });
-    }
-    write(
+    let after = unmanaged::list(context, &namespace, entitlement, &mut status);
+    let waiting = status
+        .unmanaged
+        .iter()
+        .filter(|entry| entry.state == UnmanagedState::Held);
+    status.held += u32::try_from(waiting.count()).unwrap_or(u32::MAX);
+    let action = write(
         context,
         entitlement,
         status,
         |entitlement| entitlement.status.as_ref(),
         &news,
     )
-    .await
+    .await?;
+    unmanaged::follow(context, &namespace, entitlement, after);
+    Ok(action)
 }
 
 /// What its target's definition has against it, or why the target cannot tell.
@@ -171,7 +167,11 @@ fn elder(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
         (
             e.spec.target_ref.clone(),
             e.spec.scim_group.clone(),
-            e.spec.http.clone(),
+            (
+                e.spec.scim_role.clone(),
+                e.spec.scim_entitlement.clone(),
+                e.spec.http.clone(),
+            ),
             e.spec.role_binding.clone(),
             e.spec.cluster_role_binding.clone(),
         )
@@ -197,6 +197,9 @@ fn elder(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
 fn found(status: &mut EntitlementStatus, resolved: &Resolved, target: &str) -> Fact {
     match &resolved.found {
         Ok(Found::One(object)) => {
+            if status.remote.as_ref().is_some_and(|old| old != object) {
+                of_another_object(&mut status.unmanaged, Timestamp::now());
+            }
             status.remote = Some(object.clone());
             Fact::yes(conditions::READY, conditions::ACCEPTED, format!("Found at {target}."))
         }

@@ -6,6 +6,7 @@ mod entitlement;
 mod exception;
 mod policy;
 mod target;
+mod unmanaged;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub use self::entitlement::entitlement;
 pub use self::exception::exception;
 pub use self::policy::policy;
 pub use self::target::target;
+pub use self::unmanaged::leave;
 use super::broken::say;
 use super::context::Context;
 use super::feed::{Fed, overlay};

@@ -1,5 +1,6 @@
 //! How a target stands.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,13 +11,14 @@ use kube::{Resource, ResourceExt};
 
 use super::{broken, look_up, write};
 use crate::api::conditions::{self, Fact};
-use crate::api::target::{Quarantine, TargetSystemStatus};
+use crate::api::target::{Orphans, Quarantine, TargetSystemStatus};
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::controllers::connect::invalid_attributes;
 use crate::controllers::context::Context;
 use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
 use crate::decide::definition::sentence;
+use crate::decide::unmanaged::{Listed, orphans};
 
 /// Reconciles the status of one target, and sees that its writer is at work.
 pub async fn target(
@@ -82,6 +84,7 @@ pub async fn target(
         status.capabilities = health.capabilities.or(status.capabilities);
         status.last_resync = health.last_resync.map(Time).or(status.last_resync);
     }
+    status.orphans = orphaned(&context, &namespace, &name, status.orphans);
     if let Some(accounts) = context.releaser.accounts(&namespace, &name) {
         status.accounts = accounts;
     }
@@ -153,4 +156,24 @@ fn seats(waiting: u32) -> Fact {
             ),
         ),
     }
+}
+
+/// Accounts that no Employee explains, where the target lists its accounts; as they were, where that cannot be told.
+fn orphaned(context: &Context, namespace: &str, name: &str, before: Option<Orphans>) -> Option<Orphans> {
+    let Some(desk) = context.desks.get(namespace, name) else {
+        return before;
+    };
+    let listed = desk.state.lock().accounts.clone();
+    let Some(listed) = listed else { return before };
+    let accounts = listed.shown.accounts().map(|account| {
+        let shown = Listed {
+            key: account.external_id.as_deref(),
+            names: &account.names,
+        };
+        (account.id.as_str(), shown)
+    });
+    let accounts: BTreeMap<&str, Listed<'_>> = accounts.collect();
+    let index = context.index.read();
+    let content = index.namespace(namespace)?;
+    orphans(namespace, content, name, &accounts).or(before)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{CALM, LINGER, REFUSED_AGAIN, Writer, backoff};
 use crate::api::entitlement::RemoteObject;
-use crate::controllers::desk::{DeskState, Job, PersonDesk};
+use crate::controllers::desk::{DeskState, Job, PersonDesk, wake};
 use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome};
 use crate::targets::AccountFacts;
 use crate::targets::pace::Lane;
@@ -175,7 +175,7 @@ impl Writer {
         }
         drop(state);
         for name in &changed {
-            self.context.employees.wake(&self.desk.namespace, name);
+            wake(&self.context, &self.desk.namespace, name);
         }
     }
 
@@ -353,6 +353,7 @@ mod tests {
             target: String::new(),
             id: String::new(),
             action: AccountAction::Create,
+            sought: String::new(),
             operation_id: String::new(),
         }
     }

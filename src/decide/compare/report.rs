@@ -14,7 +14,7 @@ use crate::decide::guard::LossId;
 pub struct Comparison {
     /// How many people were looked at.
     pub looked_at: usize,
-    /// Everybody for whom something would change, in order of name.
+    /// Everybody for whom something would change, in order of name; then accounts that hold something by no record.
     pub people: Vec<PersonChange>,
     /// By target and entitlement.
     pub entitlements: Vec<EntitlementTotal>,
@@ -34,7 +34,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonChange {
-    /// Name of the `Employee`.
+    /// Name of the `Employee`; `account/` and its id, for an account that holds something by no record.
     pub employee: String,
     /// How people call them; empty where the facts do not say.
     pub display_name: String,

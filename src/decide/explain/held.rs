@@ -54,7 +54,7 @@ pub struct Sheet {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-    /// Name of the `Employee`.
+    /// Name of the `Employee`; of what no record explains, `account/` and the account's id.
     pub employee: String,
     /// The person, for people.
     pub person: String,
@@ -131,9 +131,34 @@ fn sheet_of(namespace: &Namespace, name: &str, set: &ChangeSet) -> Sheet {
         closed_at: closed_at.map(|at| at.0),
         decision: set.spec.decision,
         reason: set.spec.reason.clone(),
-        members: everybody.flat_map(|person| held(person, name)).collect(),
+        members: everybody
+            .flat_map(|person| held(person, name))
+            .chain(strangers(namespace, name))
+            .collect(),
         sample,
     }
+}
+
+/// What the lists of Entitlements name the `ChangeSet` for.
+fn strangers(namespace: &Namespace, name: &str) -> Vec<Held> {
+    let mut strangers = Vec::new();
+    for (entitlement, entry) in &namespace.entitlements {
+        let Some(found) = entry.readable() else { continue };
+        let list = found.status.iter().flat_map(|status| &status.unmanaged);
+        for entry in list.filter(|entry| entry.change_set == name) {
+            let person = namespace.employees.get(&entry.employee);
+            let whose = person.map_or("nobody's that is known".to_owned(), |person| label(person));
+            strangers.push(Held {
+                employee: format!("account/{}", entry.account_id),
+                person: format!("account {} ({whose})", entry.account_id),
+                target: found.spec.target_ref.name.clone(),
+                change: format!("-{entitlement}"),
+                state: format!("{:?}", entry.state),
+                waits: waits(&entry.change_set, &entry.approval),
+            });
+        }
+    }
+    strangers
 }
 
 /// What the records of a person name the `ChangeSet` for.

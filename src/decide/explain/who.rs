@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::access::Desk;
 use super::is_known;
+use crate::api::Entitlement;
 use crate::api::employee::{Cause, Counts, EntitlementRecord, GrantState, Origin, Phase};
-use crate::api::entitlement::RemoteObject;
+use crate::api::entitlement::{Ownership, RemoteObject, Unmanaged, UnmanagedState};
 use crate::decide::effect::RemoteKey;
 use crate::decide::index::{Entry, Namespace};
 use crate::decide::resolve::look_up;
@@ -31,8 +32,64 @@ pub struct Holders {
     /// Accounts that hold it and that no record of ours explains, as of the last resync.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unmanaged: Option<u32>,
+    /// Whether others than those whom we know of are to lose it.
+    pub ownership: Ownership,
     /// In order of display name.
     pub people: Vec<Holder>,
+    /// Accounts that no record explains, those that were taken included, in order of id; at most 256.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strangers: Vec<Stranger>,
+}
+
+/// An account that holds something by no record of ours.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stranger {
+    /// Name of the `Entitlement`.
+    pub entitlement: String,
+    /// Name of the `TargetSystem`.
+    pub target: String,
+    /// The target's own id of the account.
+    pub account: String,
+    /// Name of the `Employee` whose account it is; empty where that is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub employee: String,
+    /// Found, held, on its way out, gone.
+    pub state: UnmanagedState,
+    /// When it was first seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The `ChangeSet` that it waits in.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub change_set: String,
+    /// Why it stands so, in plain words.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub because: String,
+}
+
+impl Stranger {
+    /// The accounts that hold this entitlement by no record of ours.
+    pub(super) fn all_of(name: &str, entitlement: &Entitlement) -> Vec<Self> {
+        let list = entitlement.status.iter().flat_map(|status| &status.unmanaged);
+        let stranger = |entry: &Unmanaged| Self {
+            entitlement: name.to_owned(),
+            target: entitlement.spec.target_ref.name.clone(),
+            account: entry.account_id.clone(),
+            employee: entry.employee.clone(),
+            state: entry.state,
+            since: entry.found_at.as_ref().map(|at| at.0),
+            change_set: entry.change_set.clone(),
+            because: entry.reason.clone(),
+        };
+        list.map(stranger).collect()
+    }
+
+    /// What the account of a person holds by no record of ours, or held until it was taken.
+    pub(super) fn all_about(namespace: &Namespace, employee: &str) -> Vec<Self> {
+        let all = namespace.entitlements.iter();
+        let all = all.filter_map(|(name, entry)| Some(Self::all_of(name, entry.readable()?)));
+        all.flatten().filter(|stranger| stranger.employee == employee).collect()
+    }
 }
 
 /// One who has it, is to have it, or is about to lose it.
@@ -126,6 +183,10 @@ pub fn who(namespace: &Namespace, entitlement: &str, now: Timestamp) -> Result<H
         remote: key.map(|key| key.object),
         counts,
         unmanaged: found.and_then(|found| found.status.as_ref()?.unmanaged_holders),
+        ownership: found.map(|found| found.spec.ownership).unwrap_or_default(),
+        strangers: found
+            .map(|found| Stranger::all_of(entitlement, found))
+            .unwrap_or_default(),
         people,
     })
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::budget::{Line, Spent, budget, namespace_budget};
 use super::members::{Member, Opening, count, digest, name_of};
 use super::memory::{ChangeId, Item, Memory};
-use super::{Admission, Docket, Judgement, Lost, Verdict};
+use super::{Admission, Docket, Judgement, Keeper, Lost, Verdict};
 use crate::api::change_set::{ChangeSet, ChangeSetState, Decision};
 use crate::api::conditions::clip;
 use crate::api::employee::{Cause, Release};
@@ -29,8 +29,8 @@ pub struct Case<'a> {
     pub members: &'a BTreeMap<String, BTreeSet<Member>>,
     /// The `ChangeSet`s that are there, by name.
     pub sets: BTreeMap<&'a str, Known>,
-    /// The version of an Employee, or `None` once it is gone.
-    pub version: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// The version of an object, or `None` once it is gone.
+    pub version: &'a dyn Fn(Keeper<'_>) -> Option<&'a str>,
 }
 
 /// How and when a namespace is judged.
@@ -173,7 +173,7 @@ fn rejoin(case: &Case<'_>, items: &mut [Item], memory: &mut Memory) {
 fn open(case: &Case<'_>, terms: &Terms, items: &mut [Item], memory: &mut Memory) {
     let mut by_line: BTreeMap<Line, Vec<&mut Item>> = BTreeMap::new();
     for item in items {
-        let waits = item.line == Line::Losses(Cause::PolicyChange) && !terms.settled;
+        let waits = item.is_of_an_edit() && !terms.settled;
         if item.home.is_empty() && !waits && guard_of(case, item).is_some() && !memory.is_issued(item) {
             by_line.entry(item.line).or_default().push(item);
         }
@@ -292,7 +292,7 @@ fn rule(case: &Case<'_>, terms: &Terms, item: &Item, memory: &mut Memory, judgem
     let decision = known.and_then(|known| known.decision);
     let approval = known.and_then(|known| known.digest.clone()).unwrap_or_default();
     let has_guard = guard_of(case, item).is_some();
-    let waits = item.line == Line::Losses(Cause::PolicyChange) && !terms.settled;
+    let waits = item.is_of_an_edit() && !terms.settled;
     let verdict = if !item.home.is_empty() && decision != Some(Decision::Approve) {
         Verdict::Held {
             cause,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::budget::Line;
-use super::{Gain, Loss, Lost};
+use super::{Gain, Loss, LossId, Lost};
 use crate::api::change_set::{ChangeSetState, ChangeSetStatus, TargetShare};
 use crate::api::conditions::clip;
 use crate::decide::effect::short_digest;
@@ -22,7 +22,7 @@ const TARGETS_MAX: usize = 64;
 /// One change of a `ChangeSet`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Member {
-    /// Name of the `Employee`.
+    /// Name of the `Employee`; of what no record explains, `account/` and the account's id.
     pub employee: String,
     /// Name of the `TargetSystem`.
     pub target: String,
@@ -43,6 +43,8 @@ pub enum What {
     Entitlement,
     /// An entitlement is gained.
     Grant,
+    /// An entitlement is lost that no record explains.
+    Unmanaged,
 }
 
 impl What {
@@ -52,6 +54,7 @@ impl What {
             Self::Deletion => "deletion",
             Self::Entitlement => "entitlement",
             Self::Grant => "grant",
+            Self::Unmanaged => "unmanaged",
         }
     }
 }
@@ -63,8 +66,14 @@ impl Member {
             Lost::Account => (What::Account, ""),
             Lost::Deletion => (What::Deletion, ""),
             Lost::Membership(..) => (What::Entitlement, loss.label.as_str()),
+            Lost::Unmanaged(entitlement) => return Self::unmanaged(&loss.id, entitlement),
         };
         Self::new(&loss.id.employee, &loss.id.target, what, label)
+    }
+
+    /// The loss of what no record explains, as a member.
+    pub fn unmanaged(id: &LossId, entitlement: &str) -> Self {
+        Self::new(&id.employee, &id.target, What::Unmanaged, entitlement)
     }
 
     /// A gain, as a member.
@@ -101,6 +110,7 @@ impl fmt::Display for Member {
             What::Deletion => write!(f, "{employee}: account deleted at {target}"),
             What::Entitlement => write!(f, "{employee}: -{label} at {target}"),
             What::Grant => write!(f, "{employee}: +{label} at {target}"),
+            What::Unmanaged => write!(f, "{employee}: -{label} at {target}, which no record explains"),
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::budget::Line;
 use super::members::{Member, Opening};
-use super::{GainId, LossId};
+use super::{GainId, Keeper, LossId, Lost};
 use crate::api::employee::Cause;
 
 /// The longest that the write of a record may be under way: the client gives up earlier.
@@ -29,7 +29,15 @@ pub(super) struct Item {
     pub home: String,
 }
 
-/// Set once something that was let go is no longer called for: the version of the person at that time, and until when a
+impl Item {
+    /// Whether an edit that is still going on may call it off: one of policies, or of whose object it is.
+    pub(super) fn is_of_an_edit(&self) -> bool {
+        let stray = matches!(&self.id, ChangeId::Loss(loss) if matches!(loss.what, Lost::Unmanaged(_)));
+        stray || self.line == Line::Losses(Cause::PolicyChange)
+    }
+}
+
+/// Set once something that was let go is no longer called for: the version of its object at that time, and until when a
 /// record that was planned on that version may still be written.
 type Fading = Option<(String, Timestamp)>;
 
@@ -52,7 +60,7 @@ impl Memory {
         &mut self,
         items: &mut [Item],
         line_of: &dyn Fn(&str) -> Option<Line>,
-        version: &dyn Fn(&str) -> Option<&'v str>,
+        version: &dyn Fn(Keeper<'_>) -> Option<&'v str>,
         now: Timestamp,
     ) {
         for item in &mut *items {
@@ -88,9 +96,9 @@ impl Memory {
                 *fading = None;
                 return true;
             }
-            // The record that lets it go may be on its way: until the person is recorded again, or nothing can come of
+            // The record that lets it go may be on its way: until its object is recorded again, or nothing can come of
             // it any more, it counts.
-            let Some(version) = version(employee(id)) else {
+            let Some(version) = version(keeper(id)) else {
                 return false;
             };
             match fading {
@@ -147,6 +155,13 @@ fn is_kin_line(judged: Line, now: Line) -> bool {
     match (judged, now) {
         (Line::Losses(judged), Line::Losses(now)) => is_kin(judged, now),
         (judged, now) => judged == now,
+    }
+}
+
+fn keeper(id: &ChangeId) -> Keeper<'_> {
+    match id {
+        ChangeId::Loss(loss) => loss.keeper(),
+        ChangeId::Gain(gain) => Keeper::Employee(&gain.employee),
     }
 }
 

@@ -30,7 +30,7 @@ use crate::api::target::HeldReport;
 /// One thing that one person is about to lose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LossId {
-    /// Name of the `Employee`.
+    /// Name of the `Employee`; of what no record explains, `account/` and the account's id.
     pub employee: String,
     /// Name of the `TargetSystem`.
     pub target: String,
@@ -47,6 +47,27 @@ pub enum Lost {
     Deletion,
     /// The place of an account among the holders of an object.
     Membership(RemoteObject, String),
+    /// The place of an account among the holders of the object of this Entitlement, which no record explains.
+    Unmanaged(String),
+}
+
+/// The object whose status is the record of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeper<'a> {
+    /// The Employee of this name.
+    Employee(&'a str),
+    /// The Entitlement of this name.
+    Entitlement(&'a str),
+}
+
+impl LossId {
+    /// The object whose status is its record.
+    pub fn keeper(&self) -> Keeper<'_> {
+        match &self.what {
+            Lost::Unmanaged(entitlement) => Keeper::Entitlement(entitlement),
+            Lost::Account | Lost::Deletion | Lost::Membership(..) => Keeper::Employee(&self.employee),
+        }
+    }
 }
 
 /// A loss that the facts and policies of this moment call for.

@@ -117,7 +117,9 @@ impl Town {
             settled: !self.unsettled,
             now: Timestamp::UNIX_EPOCH + self.later,
         };
-        let version = |name: &str| self.versions.get(name).map(String::as_str);
+        let version = |keeper: Keeper<'_>| match keeper {
+            Keeper::Employee(name) | Keeper::Entitlement(name) => self.versions.get(name).map(String::as_str),
+        };
         let targets = self.dockets.iter();
         let case = Case {
             targets: targets

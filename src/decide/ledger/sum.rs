@@ -11,6 +11,7 @@ use crate::decide::effect::RemoteKey;
 use crate::decide::guard::Docket;
 use crate::decide::index::{Namespace, Person};
 use crate::decide::survey::{Plan, PolicyTally, Survey, count_account, count_grant, is_there};
+use crate::decide::unmanaged::Stray;
 
 /// What is needed beside the survey itself to take a share out of it.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Sum {
     targets: BTreeMap<String, u32>,
     /// By target, remote object and account id, how many records explain it.
     explained: BTreeMap<(String, RemoteKey, String), u32>,
+    /// What the lists of Entitlements add; few, and put in anew each time.
+    strays: Vec<Stray>,
 }
 
 /// A policy's figures, whether it is there or only in records.
@@ -184,6 +187,23 @@ impl Sum {
         if !bump(&mut self.targets, target.to_owned(), way) {
             self.survey.targets.remove(target);
         }
+    }
+
+    /// Takes out what the lists of Entitlements added. To be put in again once the people are counted.
+    pub(super) fn leave_out_strays(&mut self) {
+        for stray in std::mem::take(&mut self.strays) {
+            stray.take_out(&mut self.survey);
+            if !self.targets.contains_key(stray.target()) {
+                self.survey.targets.remove(stray.target());
+            }
+        }
+    }
+
+    pub(super) fn take_in_strays(&mut self, strays: Vec<Stray>) {
+        for stray in &strays {
+            stray.put_in(&mut self.survey);
+        }
+        self.strays = strays;
     }
 
     fn docket(&mut self, target: &str) -> &mut Docket {

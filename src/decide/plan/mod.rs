@@ -214,7 +214,7 @@ impl Planner<'_> {
                 continue;
             }
             match &loss.id.what {
-                Lost::Deletion => {}
+                Lost::Deletion | Lost::Unmanaged(_) => {}
                 Lost::Account => {
                     if let Some(record) = self.accounts.get_mut(&loss.id.target) {
                         lose_account(record, &verdict, self.now);
@@ -274,6 +274,7 @@ impl Planner<'_> {
                 let record = self.accounts.get(target);
                 record.is_some_and(|record| self.is_claimed(target, &record.id, None))
             }
+            Lost::Unmanaged(_) => false,
         };
         claimed || self.is_protected(target)
     }

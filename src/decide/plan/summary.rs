@@ -14,6 +14,7 @@ use crate::decide::index::{Namespace, Person};
 use crate::decide::losses::{account_of_another, claimants};
 use crate::decide::protected::PROTECTED;
 use crate::decide::resolve::{Conflict, Disagreement, Resolution};
+use crate::decide::unmanaged;
 
 /// How many entitlements are in which state.
 pub(super) fn count(records: &[EntitlementRecord]) -> Counts {
@@ -117,6 +118,7 @@ pub(super) fn set_conditions(
             conditions::clear(&mut status.conditions, conditions::ZONE_UNKNOWN);
         }
     }
+    unmanaged::set_condition(&mut status.conditions, namespace, person, resolution.phase, now);
     if resolution.conflicts.is_empty() {
         conditions::clear(&mut status.conditions, conditions::CONFLICT);
     } else {

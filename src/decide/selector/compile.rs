@@ -270,7 +270,7 @@ impl GroupName {
 
 /// A pattern: `*` stands for any text, `?` for one character, the rest for itself.
 #[derive(Clone, Debug)]
-pub(super) struct Glob {
+pub(in crate::decide) struct Glob {
     /// What stands before the first star; all of it where there is none.
     head: String,
     /// What stands between two stars.
@@ -282,7 +282,7 @@ pub(super) struct Glob {
 }
 
 impl Glob {
-    pub(super) fn new(pattern: &str) -> Self {
+    pub(in crate::decide) fn new(pattern: &str) -> Self {
         let mut parts = pattern.split('*').map(str::to_owned);
         let head = parts.next().unwrap_or_default();
         let mut middle: Vec<String> = parts.collect();
@@ -297,7 +297,7 @@ impl Glob {
     }
 
     /// Whether it matches all of `text`, in at most the product of the two lengths.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(in crate::decide) fn matches(&self, text: &str) -> bool {
         if let Some(pattern) = &self.general {
             let text: Vec<char> = text.chars().collect();
             return glob_matches(pattern, &text);
