@@ -76,6 +76,12 @@ pub const PARAMETERS_DIFFER: &str = "ParametersDiffer";
 
 /// Policies of equal priority give different entitlements of one exclusive group.
 pub const EXCLUSIVE: &str = "Exclusive";
+/// Others undid a grant three times within a day.
+pub const UNDONE: &str = "UndoneByOthers";
+/// An account matches two people.
+pub const CLAIMED_TWICE: &str = "ClaimedTwice";
+/// The account is one that nobody may touch.
+pub const PROTECTED: &str = "Protected";
 /// The end that the object names is over.
 pub const EXPIRED: &str = "Expired";
 /// The end that the object names is still to come.

@@ -58,7 +58,10 @@ pub struct TargetSystemSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<Kubernetes>,
     /// What becomes of access that is found present and that a policy would have given: `Desired` makes it Rollcall's, to be
-    /// revoked when the policy no longer gives it; `Never` leaves it to whoever gave it.
+    /// revoked when the policy no longer gives it; `Never` leaves it to whoever gave it. An account is only taken for a
+    /// person's by Rollcall's own correlation key, or by the name that the person signs in with, equal but for case. An email
+    /// address counts where no other account has it and the account goes by the person's `username` too; on an address alone
+    /// nothing is taken over, since it may be that of whoever looks after a robot's account. Never by a display name.
     pub adopt: Adopt,
     /// How accounts are made and ended; not with `kubernetes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,8 +71,9 @@ pub struct TargetSystemSpec {
     #[serde(default = "every_verb", skip_serializing_if = "is_every_verb")]
     #[schemars(length(max = 6), extend("x-kubernetes-list-type" = "set"))]
     pub management_policies: Vec<ManagementPolicy>,
-    /// Accounts that Rollcall never touches: no grant, no revocation, no change, no end. Ids, user names or email addresses; `*`
-    /// stands for any characters.
+    /// Accounts that Rollcall never touches: no grant, no revocation, no change, no end, not even for those who left. Ids, user
+    /// names or email addresses, without regard to case, those of the person included; `*` stands for any characters, `?` for
+    /// one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
     pub protected_accounts: Vec<String>,

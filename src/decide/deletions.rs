@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::guard::{Loss, LossId, Lost};
 use super::index::{Namespace, Person};
 use super::losses::{account_end, may_need_account};
+use super::protected::is_known_protected;
 use super::resolve::Resolution;
 use crate::api::employee::{AccountRecord, AccountState, Cause};
 use crate::api::target::AccountAction;
@@ -31,6 +32,7 @@ pub fn deletion_at(namespace: &Namespace, resolution: &Resolution, record: &Acco
 pub fn deletions(namespace: &Namespace, person: &Person, resolution: &Resolution, now: Timestamp) -> Vec<Loss> {
     let due = |record: &&AccountRecord| deletion_at(namespace, resolution, record).is_some_and(|at| at <= now);
     let accounts = person.status.accounts.iter().filter(due);
+    let accounts = accounts.filter(|record| !is_known_protected(namespace, person, &record.target));
     accounts
         .map(|record| Loss {
             id: deletion_id(person, &record.target),

@@ -1,6 +1,6 @@
 //! What is to be done at a target, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE32_NOPAD;
 use jiff::Timestamp;
@@ -53,6 +53,9 @@ pub enum Intent {
         id: String,
         /// What the account should be.
         action: AccountAction,
+        /// [`identity_digest`] of the facts under which no account was there when a creation was put on record; empty for
+        /// what is no creation. See [`may_be_ours`].
+        sought: String,
         /// Identifies this effect.
         operation_id: String,
     },
@@ -182,6 +185,10 @@ pub enum AccountSight {
         active: bool,
         /// Whether it carries our correlation key: it is ours, whatever became of the record.
         ours: bool,
+        /// How it was found to match.
+        by: Match,
+        /// What else it goes by: user name, email addresses.
+        names: BTreeSet<String>,
     },
     /// There is one that matches, and carries the correlation key of another.
     Foreign {
@@ -194,6 +201,40 @@ pub enum AccountSight {
     Failed(String),
     /// More than one matches: a person must decide.
     Ambiguous(String),
+}
+
+/// How an account was found to match a person. The order is that of strength.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Match {
+    /// By our correlation key.
+    Key,
+    /// By the name that the person signs in with, equal but for case; or as the target's definition says.
+    #[default]
+    Name,
+    /// By an email address alone, which no other account has; its user name is not the one that we would give it.
+    Email,
+}
+
+/// What a look at an account by its own id showed, be it a reading of that account or a complete list of all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLook {
+    /// The id that was looked for.
+    pub id: String,
+    /// The account of that id; `None` where the target has none.
+    pub found: Option<AccountSeen>,
+    /// When that was read; of a list, when its reading began.
+    pub at: Timestamp,
+}
+
+/// An account as a look by its id showed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountSeen {
+    /// Whether it is usable.
+    pub active: bool,
+    /// Whether it is an invitation that the person has not accepted yet.
+    pub invited: bool,
+    /// What else it goes by: user name, email addresses.
+    pub names: BTreeSet<String>,
 }
 
 /// How an account holds an object, as a target shows it.
@@ -233,8 +274,13 @@ impl Look {
 pub struct Sight {
     /// The person's account, by target; absent is [`AccountSight::Unseen`].
     pub accounts: BTreeMap<String, AccountSight>,
-    /// The last look at whether the person's account is among the holders, where there was one.
+    /// The last look by id at the account that the record names, by target, where there was one.
+    pub looks: BTreeMap<String, AccountLook>,
+    /// The last look at whether the person's account is among the holders, where there was one. Neither one that could not
+    /// be read to its end nor one from before our last call about the object counts as a look.
     pub holds: BTreeMap<RemoteKey, Look>,
+    /// Objects that the last look did not find at all: nobody was taken out of them. Never in `holds`.
+    pub missing: BTreeSet<RemoteKey>,
     /// What came of intents since the last record.
     pub outcomes: Vec<(Intent, Outcome)>,
 }
@@ -267,6 +313,23 @@ pub fn attributes_digest(facts: &EmployeeSpec) -> String {
         Some(text) => ["1", text.as_str()],
         None => ["0", ""],
     }))
+}
+
+/// Digest of the facts that an account is found by where it carries no key of ours.
+pub fn identity_digest(facts: &EmployeeSpec) -> String {
+    let parts = [&facts.work_email, &facts.username];
+    short_digest(parts.into_iter().flat_map(|part| match part {
+        Some(text) => ["1", text.as_str()],
+        None => ["0", ""],
+    }))
+}
+
+/// Whether an account that was found while one is being made is the one that was then made. `external_id` is the key that it
+/// shows, `key` ours, `sought` what the intent says, `facts` those that it was found by. One that shows no key is only ours
+/// where nobody had these very names before: some services take our key and never show it again, and under other names it
+/// may be somebody else's account.
+pub fn may_be_ours(external_id: Option<&str>, key: &str, sought: &str, facts: &EmployeeSpec) -> bool {
+    external_id.map_or_else(|| sought == identity_digest(facts), |shown| shown == key)
 }
 
 /// How a cluster names a person, or `None` where the person lacks the attribute.
@@ -327,6 +390,7 @@ pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -
             target: record.target.clone(),
             id: record.id.clone(),
             action,
+            sought: record.sought.clone(),
             operation_id: record.operation_id.clone(),
         })
     });

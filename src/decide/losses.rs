@@ -8,6 +8,7 @@ use super::effect::{RemoteKey, exception_of, subject_name};
 use super::facts::fold;
 use super::guard::{Loss, LossId, Lost, is_kin};
 use super::index::{Entry, Namespace, Person};
+use super::protected::is_known_protected;
 use super::record::waits;
 use super::resolve::{Resolution, in_force, resolve};
 use crate::api::access_exception::ExceptionEffect;
@@ -15,7 +16,8 @@ use crate::api::employee::{AccountRecord, AccountState, Cause, EmployeeSpec, Ent
 use crate::api::policy::{Effect, Mode};
 use crate::api::target::{AccountAction, AccountEnd, TargetSystem};
 
-/// Everything that `person` has by us and should not have, exits included.
+/// Everything that `person` has by us and should not have, exits included. What is at a protected account is nobody's to
+/// take.
 pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec<Loss> {
     if resolution.frozen.is_some() {
         return Vec::new();
@@ -27,12 +29,16 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
     };
     let mut losses = Vec::new();
     let mut kept_targets: BTreeSet<&str> = BTreeSet::new();
+    let is_protected = |target: &str| is_known_protected(namespace, person, target);
 
     for record in &person.status.entitlements {
         if !is_lost(namespace, person, resolution, record) {
             if record.state.may_be_held() && record.state != GrantState::Revoking {
                 kept_targets.insert(&record.target);
             }
+            continue;
+        }
+        if is_protected(&record.target) {
             continue;
         }
         losses.push(Loss {
@@ -62,7 +68,8 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         let end = account_end(namespace, resolution, &record.target);
         let wanted = resolution.ending.is_none()
             && (kept_targets.contains(record.target.as_str()) || may_need_account(resolution, &record.target));
-        if live && !wanted && end.is_some_and(|end| end.action != AccountAction::Keep) {
+        let ends = live && !wanted && end.is_some_and(|end| end.action != AccountAction::Keep);
+        if ends && !is_protected(&record.target) {
             let member = losses
                 .iter()
                 .find(|loss| loss.id.target == record.target)
@@ -109,8 +116,8 @@ pub fn may_need_account(resolution: &Resolution, target: &str) -> bool {
 fn is_lost(namespace: &Namespace, person: &Person, resolution: &Resolution, record: &EntitlementRecord) -> bool {
     let live = match record.state {
         GrantState::Pending | GrantState::Revoking | GrantState::Revoked => false,
-        // The target refused it, so there is nothing to lose; but an exit leaves nothing to chance.
-        GrantState::Failed => resolution.ending.is_some() || record.granted_at.is_some(),
+        // The target did not take it, so there is nothing to lose; but an exit leaves nothing to chance.
+        GrantState::Failed | GrantState::NoSeat => resolution.ending.is_some() || record.granted_at.is_some(),
         _ => true,
     };
     live && is_unwanted(namespace, person, resolution, record)
@@ -133,7 +140,7 @@ pub fn grace(namespace: &Namespace, resolution: &Resolution, record: &Entitlemen
     let key = RemoteKey::of(record);
     let there = matches!(
         record.state,
-        GrantState::Granted | GrantState::Updating | GrantState::Held
+        GrantState::Granted | GrantState::Updating | GrantState::Held | GrantState::Invited
     );
     if !there
         || resolution.ending.is_some()
@@ -276,7 +283,12 @@ pub fn held_by_another<'a>(
             && RemoteKey::of(other) == key
             && matches!(
                 other.state,
-                GrantState::Granting | GrantState::Granted | GrantState::Updating | GrantState::Held
+                GrantState::Granting
+                    | GrantState::Granted
+                    | GrantState::Updating
+                    | GrantState::Held
+                    | GrantState::Invited
+                    | GrantState::Contended
             )
     };
     // Who is about to lose it as well keeps nothing: else each of two leavers would leave it to the other.
@@ -291,7 +303,8 @@ pub fn held_by_another<'a>(
     if record.account_id.is_empty() {
         return None;
     }
-    let others = namespace.employees.values().filter(|other| other.name != person.name);
+    let others = namespace.employees.with_account(&record.target, &record.account_id);
+    let others = others.filter(|other| other.name != person.name);
     let mut sharing = others.filter(|other| other.status.entitlements.iter().any(same));
     sharing.find(|other| keeps(other)).map(|other| other.name.as_str())
 }
@@ -354,7 +367,11 @@ pub fn account_used_by_another<'a>(
     let in_use = |state| {
         matches!(
             state,
-            AccountState::Activating | AccountState::Active | AccountState::Updating | AccountState::Held
+            AccountState::Activating
+                | AccountState::Active
+                | AccountState::Updating
+                | AccountState::Held
+                | AccountState::Invited
         )
     };
     let mut others = others_with_account(namespace, person, &record.target, &record.id);
@@ -375,6 +392,20 @@ fn others_with_account<'a>(
             && !id.is_empty()
             && !matches!(record.state, AccountState::Pending | AccountState::Deleted)
     };
-    let others = namespace.employees.values().filter(|other| other.name != person.name);
+    let others = namespace.employees.with_account(target, id);
+    let others = others.filter(|other| other.name != person.name);
     others.filter_map(move |other| Some((other.as_ref(), other.status.accounts.iter().find(there)?)))
+}
+
+/// Other Employees whom this account matches too, and who may not have it: their records carry the claim.
+pub fn claimants<'a>(namespace: &'a Namespace, person: &Person, target: &str, id: &str) -> Vec<&'a Person> {
+    let claims = |record: &AccountRecord| {
+        record.target == target && record.id == id && !id.is_empty() && record.state == AccountState::Pending
+    };
+    let others = namespace.employees.with_account(target, id);
+    let others = others.filter(|other| other.name != person.name);
+    others
+        .filter(|other| other.status.accounts.iter().any(claims))
+        .map(AsRef::as_ref)
+        .collect()
 }

@@ -10,6 +10,7 @@
 pub mod compare;
 pub mod custom_field;
 pub mod deletions;
+pub mod drift;
 pub mod effect;
 pub mod enforced;
 pub mod explain;
@@ -22,6 +23,7 @@ pub mod ledger;
 pub mod losses;
 pub mod phase;
 pub mod plan;
+pub mod protected;
 pub mod record;
 pub mod resolve;
 pub mod selector;

@@ -10,8 +10,12 @@ use crate::api::conditions::clip;
 use crate::api::employee::{AccountRecord, AccountState, Cause, Deletion, EntitlementRecord, GrantState, Release};
 
 /// Takes in what came of the effect that the record says is under way.
-pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome) {
+pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome, now: Timestamp) {
     record.last_error.clear();
+    if matches!(outcome, Outcome::Done { .. }) {
+        record.confirmed_at = Some(Time(now));
+        record.sought.clear();
+    }
     match outcome {
         // It is not there any more: a deletion of our own that we never heard back of, or somebody else's.
         Outcome::Done { account_id, .. }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use jiff::{Span, Timestamp, ToSpan};
 
-use self::compile::{Attribute, GroupName, Key, Part, Site, Tree, keys};
+use self::compile::{Attribute, Glob, GroupName, Key, Part, Site, Tree, keys};
 pub use self::explain::{ClauseView, KeyView, SelectorView, explain};
 pub use self::filing::Field;
 pub use self::tri::{Match, Tri};
@@ -20,6 +20,12 @@ use super::facts::{Facts, Start, fold};
 use super::index::{Namespace, Person, Rung};
 use super::phase::{Zone, is_unconfirmed};
 use crate::api::policy::{Clause, Selector};
+
+/// Whether `pattern` matches all of `text`: `*` stands for any text, `?` for one character, the rest for itself. It takes at
+/// most the product of the two lengths.
+pub fn matches_glob(pattern: &str, text: &str) -> bool {
+    Glob::new(pattern).matches(text)
+}
 
 /// A selector, checked and ready to be asked.
 #[derive(Clone, Debug)]

@@ -354,7 +354,7 @@ pub(super) fn count_account(
 pub(super) fn is_there(record: &AccountRecord) -> bool {
     !matches!(
         record.state,
-        AccountState::Pending | AccountState::Creating | AccountState::Deleted
+        AccountState::Pending | AccountState::Creating | AccountState::NoSeat | AccountState::Deleted
     )
 }
 

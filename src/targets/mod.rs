@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use crate::api::employee::EmployeeSpec;
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
-pub use crate::decide::effect::Holding;
+pub use crate::decide::effect::{Holding, Match};
 
 /// A system that holds access. Every call is one attempt: retries, limits and order belong to the writer.
 #[async_trait]
@@ -258,6 +258,8 @@ pub struct Account {
     pub active: bool,
     /// The correlation key that it carries, where the target shows it.
     pub external_id: Option<String>,
+    /// How it matches the person who was looked for; of no meaning where it was not found by a search for one.
+    pub matched: Match,
     /// What else it goes by: user name, email addresses.
     pub names: BTreeSet<String>,
     /// Whether it is an invitation that the person has not accepted yet.

@@ -294,6 +294,14 @@ pub struct AccountRecord {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub operation_id: String,
+    /// Digest of the names under which the target had no such account when its creation was put on record: what is found
+    /// under other names later may be somebody else's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub sought: String,
+    /// When the target last confirmed what we made of it; only a look after that says what others did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_at: Option<Time>,
     /// Digest of the attributes that the target confirmed; accounts of our own are updated when it differs.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
@@ -356,7 +364,8 @@ pub struct Deletion {
 /// Where an account is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum AccountState {
-    /// Wanted, nothing sent yet: `reason` says what it waits for.
+    /// Wanted, nothing sent yet: `reason` says what it waits for. With an id it is another Employee's account, which matches
+    /// this person too (`AccountConflict`).
     #[default]
     Pending,
     /// May have been sent; not yet confirmed.

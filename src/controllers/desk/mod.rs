@@ -20,7 +20,8 @@ use crate::api::conditions::Fact;
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{Adopt, Capabilities};
 use crate::decide::Person;
-use crate::decide::effect::{AccountSight, Intent, Look, Outcome, RemoteKey, Sight, intents};
+use crate::decide::drift::looked_through;
+use crate::decide::effect::{Intent, Look, Outcome, RemoteKey, Sight, intents};
 use crate::decide::losses::{Named, account_name, readable_target};
 use crate::targets::{Found, Holders};
 
@@ -177,33 +178,24 @@ impl Desks {
                 )
             };
             let state = desk.state.lock();
-            let mut account = person
-                .status
-                .accounts
-                .iter()
-                .find(|record| record.target == desk.target && !record.id.is_empty())
-                .map(|record| record.id.clone());
             if let Some(known) = state.people.get(&person.name) {
                 sight.outcomes.extend(known.outcomes.iter().cloned());
-                if let AccountSight::Present { id, .. } = &known.sight {
-                    account.get_or_insert_with(|| id.clone());
-                }
                 sight.accounts.insert(desk.target.clone(), known.sight.clone());
             }
-            if let Named::By(name) = name {
-                account = Some(name);
-            }
-            let Some(account) = account else { continue };
+            let Some(account) = looked_through(name, person, &sight, &desk.target) else {
+                continue;
+            };
             let recent = |seen: &HoldersSeen| !takes_nothing_over || seen.at.elapsed() < RECENT;
             for (object, seen) in state.holders.iter().filter(|(_, seen)| recent(seen)) {
                 let key = RemoteKey {
                     target: desk.target.clone(),
                     object: object.clone(),
                 };
-                let holding = seen
-                    .holders
-                    .as_ref()
-                    .and_then(|holders| holders.ids.get(&account).cloned());
+                let Some(holders) = &seen.holders else {
+                    sight.missing.insert(key);
+                    continue;
+                };
+                let holding = holders.ids.get(&account).cloned();
                 sight.holds.insert(key, Look { holding, at: seen.time });
             }
         }

@@ -84,6 +84,14 @@ impl PersonDesk {
         };
     }
 
+    /// Under which names no account was there when one was to be made; empty where none is being made.
+    pub fn sought(&self) -> String {
+        match self.jobs.get(&IntentKey::Account).map(|job| &job.intent) {
+            Some(Intent::Account { sought, .. }) => sought.clone(),
+            _ => String::new(),
+        }
+    }
+
     /// Whether anything is being done or due.
     pub fn is_busy(&self, now: Instant) -> bool {
         self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(|job| job.running || job.due <= now)

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 
 use super::jobs::Task;
 use super::{CONCURRENCY, Connection, Halt, REFUSED_AGAIN, ROUND, Writer, backoff, is_whole};
-use crate::decide::effect::{AccountAction, AccountSight, Intent, Outcome};
+use crate::decide::effect::{self, AccountAction, AccountSight, Intent, Outcome};
 use crate::targets::{Account, AccountFacts, Found, TargetError};
 
 impl Writer {
@@ -36,7 +36,7 @@ impl Writer {
 
     async fn account(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
         let Task { facts, digest, job, .. } = task;
-        let Intent::Account { id, action, .. } = &job.intent else {
+        let Intent::Account { id, action, sought, .. } = &job.intent else {
             return Ok(Outcome::Refused("is no account".to_owned()));
         };
         let done = |id: &str, attributes: Option<&str>| Outcome::done(id.to_owned(), attributes.map(str::to_owned));
@@ -44,7 +44,7 @@ impl Writer {
             (AccountAction::Create, _) => return self.create(connection, task).await,
             // The account was being made when it was ended.
             (_, "") => match connection.target.find_account(facts).await? {
-                Found::One(account) if may_be_ours(&account, facts) => account.id,
+                Found::One(account) if may_be_ours(&account, facts, sought) => account.id,
                 _ => return Ok(done("", None)),
             },
             (_, id) => id.to_owned(),
@@ -95,13 +95,19 @@ impl Writer {
     /// Creates an account at most once: what may have been done is looked for before it is tried again.
     async fn create(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
         let Task { facts, digest, job, .. } = task;
+        let sought = match &job.intent {
+            Intent::Account { sought, .. } => sought.as_str(),
+            Intent::Membership { .. } => "",
+        };
         let ours = |found: Found<Account>| match found {
-            Found::One(account) if may_be_ours(&account, facts) => Some(Ok(account)),
+            Found::One(account) if may_be_ours(&account, facts, sought) => Some(Ok(account)),
             Found::One(account) => {
                 let sight = AccountSight::Present {
                     id: account.id,
                     active: account.active,
                     ours: false,
+                    by: account.matched,
+                    names: account.names,
                 };
                 self.saw(&facts.external_id, sight);
                 Some(Err(
@@ -187,6 +193,8 @@ impl Writer {
                     ours: account.external_id.as_deref() == Some(&facts.external_id),
                     id: account.id,
                     active: account.active,
+                    by: account.matched,
+                    names: account.names,
                 },
                 Err(error) if is_whole(&error) => {
                     halt = Some(Halt(error));
@@ -260,8 +268,12 @@ fn settle(result: Result<Outcome, TargetError>) -> Result<Outcome, Halt> {
     }
 }
 
-/// Whether an account found after a creation was recorded as intended is the one that was then made: nobody else's key
-/// is on it. Some servers take our key and never show it again; absence was seen before the intent was recorded.
-pub(super) fn may_be_ours(account: &Account, facts: &AccountFacts) -> bool {
-    account.external_id.as_deref().is_none_or(|id| id == facts.external_id)
+/// Whether an account found after a creation was recorded as intended is the one that was then made.
+pub(super) fn may_be_ours(account: &Account, facts: &AccountFacts, sought: &str) -> bool {
+    effect::may_be_ours(
+        account.external_id.as_deref(),
+        &facts.external_id,
+        sought,
+        &facts.employee,
+    )
 }

@@ -9,7 +9,7 @@ use super::accounts::may_be_ours;
 use super::jobs::Task;
 use super::{Connection, Halt, Writer, is_whole};
 use crate::api::entitlement::RemoteObject;
-use crate::controllers::desk::{HoldersSeen, Job};
+use crate::controllers::desk::{HoldersSeen, Job, PersonDesk};
 use crate::decide::effect::{Intent, Outcome};
 use crate::targets::{AccountFacts, Found, Holders, TargetError, orders};
 
@@ -137,18 +137,17 @@ impl Writer {
         if !account_id.is_empty() {
             return Ok(Some(account_id.clone()));
         }
-        let known = self
-            .desk
-            .state
-            .lock()
-            .people
-            .get(name)
-            .and_then(|known| known.account_id.clone());
+        let (known, sought) = {
+            let state = self.desk.state.lock();
+            let known = state.people.get(name);
+            let sought = known.map(PersonDesk::sought).unwrap_or_default();
+            (known.and_then(|known| known.account_id.clone()), sought)
+        };
         if known.is_some() {
             return Ok(known);
         }
         Ok(match connection.target.find_account(facts).await? {
-            Found::One(account) if may_be_ours(&account, facts) => Some(account.id),
+            Found::One(account) if may_be_ours(&account, facts, &sought) => Some(account.id),
             _ => None,
         })
     }

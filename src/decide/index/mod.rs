@@ -4,6 +4,7 @@
 //! to be old; the watch's later copy of the same version changes nothing.
 
 mod kinds;
+mod people;
 mod policies;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
 pub use self::kinds::Indexed;
+pub use self::people::{People, accounts};
 pub use self::policies::{CompiledSelector, Policies};
 use super::expression::Schema;
 pub use super::facts::identifier;
@@ -61,7 +63,7 @@ impl Kind {
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
     /// People by object name.
-    pub employees: BTreeMap<String, Arc<Person>>,
+    pub employees: People,
     /// Policies by object name.
     pub policies: Policies,
     /// Entitlements by object name.

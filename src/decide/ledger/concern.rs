@@ -1,6 +1,6 @@
 //! Whom a change can concern.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt};
 use super::{Share, Touched};
 use crate::api::{AccessException, Entitlement, HRISConnection, PAUSED_ANNOTATION, ProvisioningPolicy, TargetSystem};
 use crate::decide::effect::exception_grantor;
-use crate::decide::index::{Entry, Namespace, Person};
+use crate::decide::index::{Entry, Namespace, Person, accounts};
 use crate::decide::phase::{PhaseRules, Zone};
 use crate::decide::selector::{Compiled, Tri};
 
@@ -260,19 +260,14 @@ pub fn whom_an_edit_concerns(
                 .any(|selector| may_match(selector, namespace, person, now))
     };
     let concerned: Vec<&Arc<Person>> = namespace.employees.values().filter(concerns).collect();
-    let accounts: HashSet<(&str, &str)> = concerned.iter().flat_map(|person| accounts(person)).collect();
-    let shares = |person: &&Arc<Person>| self::accounts(person).any(|account| accounts.contains(&account));
-    let sharing = namespace.employees.values().filter(shares);
-    Some(sharing.chain(concerned).map(|person| person.name.clone()).collect())
-}
-
-/// Accounts that records of a person name: target and id.
-fn accounts(person: &Person) -> impl Iterator<Item = (&str, &str)> {
-    let of_grants = person.status.entitlements.iter();
-    let of_grants = of_grants.map(|record| (record.target.as_str(), record.account_id.as_str()));
-    let of_accounts = person.status.accounts.iter();
-    let of_accounts = of_accounts.map(|record| (record.target.as_str(), record.id.as_str()));
-    of_grants.chain(of_accounts).filter(|(_, id)| !id.is_empty())
+    let sharing = concerned.iter().flat_map(|person| accounts(person));
+    let sharing = sharing.flat_map(|(target, id)| namespace.employees.with_account(target, id));
+    Some(
+        sharing
+            .chain(concerned.iter().copied())
+            .map(|person| person.name.clone())
+            .collect(),
+    )
 }
 
 fn is_paused(policy: &ProvisioningPolicy) -> bool {

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::drift::MISSING;
 use super::{Planner, RECORDS_MAX, grant_key};
 use crate::api::conditions::clip;
-use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState, Origin, Release};
+use crate::api::employee::{AccountRecord, AccountState, EmployeeSpec, EntitlementRecord, GrantState, Origin, Release};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{AccountSpec, Adopt};
-use crate::decide::effect::{AccountSight, RemoteKey, attributes_digest, operation_id};
+use crate::decide::drift::contended_until;
+use crate::decide::effect::{AccountSight, Match, RemoteKey, attributes_digest, identity_digest, operation_id};
+use crate::decide::facts::fold;
 use crate::decide::guard::{Admission, GainId};
 use crate::decide::losses::{Named, account_left_behind, account_name, account_of_another, readable_target};
+use crate::decide::protected::PROTECTED;
 use crate::decide::record::{forget_loss, leave_for_good, start_over};
 use crate::decide::resolve::Desired;
 
@@ -44,6 +48,21 @@ fn belongs_to(other: &str) -> String {
     )
 }
 
+/// Whether an account that matches is surely this person's. An address alone may be how others reach whoever looks after the
+/// account, as that of a robot; so the account must go by the person's user name too.
+fn is_strong(by: Match, names: &BTreeSet<String>, facts: &EmployeeSpec) -> bool {
+    let username = facts.username.as_deref().map(fold).filter(|name| !name.is_empty());
+    by != Match::Email || username.is_some_and(|username| names.iter().any(|name| fold(name) == username))
+}
+
+fn weak_match(id: &str) -> String {
+    format!(
+        "account {} has this person's address but another user name, and may be somebody else's: if it is theirs, give it \
+         that user name there, or the Employee its username",
+        clip(id, 60)
+    )
+}
+
 impl Planner<'_> {
     pub(super) fn give(&mut self) {
         let mut by_target: BTreeMap<&str, Vec<(&RemoteKey, &Desired)>> = BTreeMap::new();
@@ -57,6 +76,7 @@ impl Planner<'_> {
             // No account is made for the sake of what must not be begun.
             let may_begin = wanted.iter().any(|(key, _)| self.may_begin(key));
             let usable = match account_name(self.namespace, self.person, target) {
+                _ if self.is_protected(target) => Usable::No(PROTECTED.to_owned()),
                 _ if !may_begin => Usable::NotKnown,
                 Named::By(name) => Usable::Yes {
                     account_id: name,
@@ -79,11 +99,14 @@ impl Planner<'_> {
     /// Whether what is desired of `key` may be done: it is not blocked, or is held already.
     fn may_begin(&self, key: &RemoteKey) -> bool {
         let held = |record: &EntitlementRecord| record.state.may_be_held() && record.state != GrantState::Revoking;
-        !self.resolution.blocked.contains_key(key)
-            || self
-                .grants
+        let records = || {
+            self.grants
                 .iter()
-                .any(|((known, _), record)| known == key && held(record))
+                .filter(|((known, _), _)| known == key)
+                .map(|(_, record)| record)
+        };
+        let barred = |record: &EntitlementRecord| !held(record) && contended_until(record, self.now).is_some();
+        (!self.resolution.blocked.contains_key(key) && !records().any(barred)) || records().any(held)
     }
 
     /// Wants a usable account at `target`.
@@ -97,6 +120,11 @@ impl Planner<'_> {
         };
         let operation = operation_id(&self.person.uid, &key, self.person.spec.start_date.as_deref());
         let digest = attributes_digest(&self.person.spec);
+        let claim = self
+            .accounts
+            .get(target)
+            .filter(|record| record.state == AccountState::Pending)
+            .cloned();
         if let Some(record) = self.accounts.get_mut(target) {
             match record.state {
                 AccountState::Pending => {
@@ -129,7 +157,11 @@ impl Planner<'_> {
                 _ => {}
             }
         }
-        let gone = self.accounts.get(target).filter(|record| is_gone(record));
+        let gone = self
+            .accounts
+            .get(target)
+            .filter(|record| is_gone(record))
+            .or(claim.as_ref());
         if let Some(record) = self.accounts.get(target).filter(|record| !is_gone(record)) {
             return match record.state {
                 AccountState::Failed => Usable::No("its account could not be made".to_owned()),
@@ -144,6 +176,7 @@ impl Planner<'_> {
             target: target.to_owned(),
             operation_id: operation,
             state: AccountState::Creating,
+            confirmed_at: Some(Time(self.now)),
             ..AccountRecord::default()
         };
         // What the guard counts outlives the account.
@@ -168,19 +201,27 @@ impl Planner<'_> {
                 record.reason = format!("was the account of Employee {owner}, who left");
             }
             AccountSight::Unseen => {
+                self.accounts.extend(claim.map(|claim| (target.to_owned(), claim)));
                 self.next.look_up.insert(target.to_owned());
                 return Usable::NotKnown;
             }
-            AccountSight::Failed(why) | AccountSight::Ambiguous(why) => return Usable::No(why.clone()),
-            AccountSight::Foreign { id, why } => {
-                let other = account_of_another(self.namespace, self.person, target, id);
-                return Usable::No(other.map_or_else(|| why.clone(), belongs_to));
+            AccountSight::Failed(why) | AccountSight::Ambiguous(why) => {
+                self.accounts.extend(claim.map(|claim| (target.to_owned(), claim)));
+                return Usable::No(why.clone());
             }
-            AccountSight::Absent if settings.create => {}
+            AccountSight::Foreign { id, .. } | AccountSight::Present { id, ours: false, .. }
+                if let Some(other) = account_of_another(self.namespace, self.person, target, id) =>
+            {
+                return self.claim(record, id, belongs_to(other));
+            }
+            AccountSight::Foreign { why, .. } => return Usable::No(why.clone()),
+            AccountSight::Absent if settings.create => record.sought = identity_digest(&self.person.spec),
             AccountSight::Absent => {
                 return Usable::No("there is no account, and account.create is false".to_owned());
             }
-            AccountSight::Present { id, active, ours: true } => {
+            AccountSight::Present {
+                id, active, ours: true, ..
+            } => {
                 // The record was lost, the effect was not.
                 record.id.clone_from(id);
                 record.state = if *active {
@@ -198,10 +239,10 @@ impl Planner<'_> {
             AccountSight::Present { active: false, .. } => {
                 return Usable::No("an account is there that somebody else deactivated: activate it there".to_owned());
             }
+            AccountSight::Present { id, by, names, .. } if !is_strong(*by, names, &self.person.spec) => {
+                return Usable::No(weak_match(id));
+            }
             AccountSight::Present { id, .. } => {
-                if let Some(other) = account_of_another(self.namespace, self.person, target, id) {
-                    return Usable::No(belongs_to(other));
-                }
                 record.id.clone_from(id);
                 record.state = AccountState::Active;
                 record.origin = Origin::Adopted;
@@ -213,6 +254,25 @@ impl Planner<'_> {
         };
         self.accounts.insert(target.to_owned(), record);
         usable
+    }
+
+    /// Puts on record that the account which matches is another Employee's, so that both sides see it.
+    fn claim(&mut self, mut record: AccountRecord, id: &str, why: String) -> Usable {
+        record.state = AccountState::Pending;
+        id.clone_into(&mut record.id);
+        record.operation_id.clear();
+        record.confirmed_at = None;
+        clip(&why, 256).clone_into(&mut record.reason);
+        self.accounts.insert(record.target.clone(), record);
+        Usable::No(why)
+    }
+
+    /// Begins a grant: from here on it may be sent.
+    pub(super) fn begin(&self, key: &RemoteKey, record: &mut EntitlementRecord) {
+        record.operation_id = operation_id(&self.person.uid, key, self.person.spec.start_date.as_deref());
+        record.state = GrantState::Granting;
+        record.origin = Origin::Operator;
+        forget_loss(record);
     }
 
     /// What may become of a gain; where the target has no ceiling on grants, it goes ahead.
@@ -255,6 +315,12 @@ impl Planner<'_> {
                     .keys()
                     .find(|(k, id)| k == key && (id.is_empty() || account_id.is_empty()))
             })
+            .or_else(|| {
+                // Others undid it, and its account since: that is still held against the next one.
+                let mut records = self.grants.iter();
+                let found = records.find(|((k, _), record)| k == key && record.state == GrantState::Contended);
+                found.map(|(k, _)| k)
+            })
             .cloned();
         let mut record = existing
             .and_then(|k| self.grants.remove(&k))
@@ -287,13 +353,37 @@ impl Planner<'_> {
         record.entitlement.clone_from(&desired.entitlement);
         record.grantors = self.grantors(&record, desired);
         record.desired_parameters.clone_from(&desired.parameters);
-        let begin = |record: &mut EntitlementRecord| {
-            record.operation_id = operation_id(&self.person.uid, key, self.person.spec.start_date.as_deref());
-            record.state = GrantState::Granting;
-            record.origin = Origin::Operator;
-            forget_loss(record);
-        };
+        if matches!(usable, Usable::Yes { .. }) {
+            self.set_right(key, &mut record);
+        }
+        let waits = matches!(
+            record.state,
+            GrantState::Pending | GrantState::Revoked | GrantState::Contended
+        );
+        if waits && !matches!(usable, Usable::No(_)) && self.contend(&mut record) {
+            self.grants.insert(grant_key(&record), record);
+            return;
+        }
         match (record.state, usable) {
+            // A day has passed since others last undid it: as it looks now.
+            (GrantState::Contended, Usable::Yes { account_id, fresh }) => {
+                record.account_id.clone_from(account_id);
+                let held = if *fresh { Some(false) } else { self.sight.holds(key) };
+                match held {
+                    None if self.sight.missing.contains(key) => MISSING.clone_into(&mut record.reason),
+                    None => {
+                        self.next.look_at.insert(key.clone());
+                    }
+                    Some(false) => {
+                        record.grant_id.clear();
+                        self.begin(key, &mut record);
+                    }
+                    Some(true) => {
+                        record.state = GrantState::Updating;
+                        record.reason.clear();
+                    }
+                }
+            }
             (GrantState::Pending | GrantState::Revoked, Usable::NotKnown)
                 // Said again once the account was looked up; nothing to record until then.
                 if record.state == GrantState::Pending && record.reason.is_empty() => {
@@ -311,6 +401,11 @@ impl Planner<'_> {
                 } else {
                     self.sight.holds(key)
                 } {
+                    None if self.sight.missing.contains(key) => {
+                        record.state = GrantState::Pending;
+                        forget_loss(&mut record);
+                        MISSING.clone_into(&mut record.reason);
+                    }
                     None => {
                         self.next.look_at.insert(key.clone());
                         if record.revoked_at.is_none() && record.reason.is_empty() {
@@ -318,9 +413,9 @@ impl Planner<'_> {
                         }
                     }
                     Some(false) => match self.admission(key) {
-                        Admission::Free => begin(&mut record),
+                        Admission::Free => self.begin(key, &mut record),
                         Admission::Approved { change_set, approval } => {
-                            begin(&mut record);
+                            self.begin(key, &mut record);
                             record.change_set = change_set;
                             record.approval = approval;
                         }
@@ -339,7 +434,7 @@ impl Planner<'_> {
                         }
                     },
                     Some(true) if adopt == Adopt::Desired => {
-                        begin(&mut record);
+                        self.begin(key, &mut record);
                         record.state = GrantState::Granted;
                         record.origin = Origin::Adopted;
                         record.granted_at = Some(Time(self.now));
@@ -354,7 +449,7 @@ impl Planner<'_> {
             // Wanted again before it was gone: what is under way is turned around.
             (GrantState::Revoking, Usable::Yes { account_id, .. }) => {
                 record.account_id.clone_from(account_id);
-                begin(&mut record);
+                self.begin(key, &mut record);
             }
             _ => {}
         }

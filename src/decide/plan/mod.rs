@@ -1,5 +1,6 @@
 //! From what a person should have and what is on record to the next record: the plan leaves execution nothing to decide.
 
+mod drift;
 mod give;
 mod summary;
 
@@ -73,8 +74,20 @@ pub fn next(
             .collect(),
         next: Next::default(),
     };
-    for (intent, outcome) in &sight.outcomes {
+    // Grants first: an outcome names the account by the id that it had.
+    let (accounts, grants): (Vec<_>, Vec<_>) = sight
+        .outcomes
+        .iter()
+        .partition(|(intent, _)| matches!(intent, Intent::Account { .. }));
+    for (intent, outcome) in grants.into_iter().chain(accounts) {
         planner.absorb(intent, outcome);
+    }
+    if resolution.frozen.is_none() {
+        if resolution.ending.is_none() {
+            planner.follow_accounts();
+            planner.take_in_looks();
+        }
+        planner.drop_claims();
     }
     let due = losses(namespace, &planner.as_recorded(), resolution);
     planner.lose(&due);
@@ -85,6 +98,9 @@ pub fn next(
         planner.give();
     }
     planner.delete_when_due();
+    if resolution.frozen.is_none() {
+        planner.say_protected();
+    }
     planner.finish()
 }
 
@@ -132,10 +148,13 @@ impl Planner<'_> {
                 if let Some(record) = self.accounts.get_mut(target)
                     && intents(std::slice::from_ref(record), &[]).contains(intent)
                 {
-                    absorb_account(record, outcome);
+                    let before = record.id.clone();
+                    absorb_account(record, outcome, self.now);
+                    let id = record.id.clone();
                     if record.state == AccountState::Deleted {
-                        let id = record.id.clone();
                         self.end_grants_of(target, &id);
+                    } else if !before.is_empty() && !id.is_empty() && before != id {
+                        self.rename_account(target, &before, &id);
                     }
                 }
             }
@@ -153,21 +172,28 @@ impl Planner<'_> {
         }
     }
 
-    /// What an account held went with it, and has to be granted anew to the next one.
-    fn end_grants_of(&mut self, target: &str, id: &str) {
-        for record in self.grants.values_mut() {
+    /// What an account held went with it, and has to be granted anew to the next one. Returns which grants.
+    fn end_grants_of(&mut self, target: &str, id: &str) -> Vec<GrantKey> {
+        let mut ended = Vec::new();
+        for (key, record) in &mut self.grants {
             let there = record.state.may_be_held() && record.state != GrantState::Revoking;
             if record.target == target && record.account_id == id && there && !id.is_empty() {
                 record.state = GrantState::Revoked;
                 record.revoked_at = Some(Time(self.now));
                 "its account is gone".clone_into(&mut record.reason);
+                record.grant_id.clear();
+                ended.push(key.clone());
             }
         }
+        ended
     }
 
     fn lose(&mut self, due: &[Loss]) {
         for loss in due {
             let cause = loss.cause;
+            if self.is_withheld(loss) {
+                continue;
+            }
             let verdict = if cause == Cause::Termination {
                 Verdict::Released {
                     release: Release::Evidence,
@@ -230,18 +256,37 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether a loss waits for what a person must mend first: a claim of somebody else, or that the account is protected.
+    fn is_withheld(&self, loss: &Loss) -> bool {
+        let target = &loss.id.target;
+        let claimed = match &loss.id.what {
+            Lost::Membership(object, account_id) => {
+                let key = RemoteKey {
+                    target: target.clone(),
+                    object: object.clone(),
+                };
+                self.is_claimed(target, account_id, Some(&key))
+            }
+            Lost::Account | Lost::Deletion => {
+                let record = self.accounts.get(target);
+                record.is_some_and(|record| self.is_claimed(target, &record.id, None))
+            }
+        };
+        claimed || self.is_protected(target)
+    }
+
     /// What was refused may have been done by a try before. It was never seen there, so that no budget counts it; but it
     /// stays on record until it was read back and not there.
     fn take_back_what_failed(&mut self) {
         for record in self.grants.values_mut() {
-            if record.state == GrantState::Failed
+            if matches!(record.state, GrantState::Failed | GrantState::NoSeat)
                 && record.granted_at.is_none()
                 && is_unwanted(self.namespace, self.person, self.resolution, record)
             {
                 record.state = GrantState::Revoking;
                 record.change_set.clear();
                 record.cause = Some(cause(self.namespace, self.resolution, record));
-                "was refused, and is no longer wanted: taken back, should it be there all the same"
+                "was not done, and is no longer wanted: taken back, should it be there all the same"
                     .clone_into(&mut record.reason);
             }
         }
@@ -302,7 +347,16 @@ impl Planner<'_> {
         if self.resolution.frozen.is_some() {
             return;
         }
+        let protected: BTreeSet<String> = self
+            .accounts
+            .keys()
+            .filter(|target| self.is_protected(target))
+            .cloned()
+            .collect();
         for (target, record) in &mut self.accounts {
+            if protected.contains(target) {
+                continue;
+            }
             let at = deletion_at(self.namespace, self.resolution, record);
             record.scheduled_at = at.filter(|at| *at > self.now).map(Time);
             if at.is_none_or(|at| at > self.now) {
@@ -332,17 +386,29 @@ impl Planner<'_> {
         let nothing_to_lose = match self.resolution.frozen {
             None => losses(self.namespace, &self.as_recorded(), self.resolution).is_empty(),
             // Nothing is judged meanwhile.
-            Some(_) => self.accounts.is_empty(),
+            Some(_) => self
+                .accounts
+                .values()
+                .all(|record| record.state == AccountState::Pending),
         };
+        let protected: BTreeSet<String> = self
+            .grants
+            .keys()
+            .map(|(key, _)| &key.target)
+            .chain(self.accounts.keys())
+            .filter(|target| self.is_protected(target))
+            .cloned()
+            .collect();
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
         status.counts = Some(count(&status.entitlements));
         status.next_transition = next_transition(self.resolution, &status, now);
-        set_conditions(&mut status, self.resolution, self.person, now);
+        set_conditions(&mut status, self.namespace, self.resolution, self.person, now);
         self.next.empty = nothing_to_lose
             && status
                 .entitlements
                 .iter()
+                .filter(|record| !protected.contains(&record.target))
                 .all(|record| matches!(record.state, GrantState::Pending | GrantState::Revoked))
             && !status
                 .accounts

@@ -6,8 +6,13 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::conditions::{self, Fact, clip};
-use crate::api::employee::{Counts, EmployeeStatus, EntitlementRecord, NextTransition};
-use crate::decide::index::Person;
+use crate::api::employee::{
+    AccountRecord, AccountState, Counts, EmployeeStatus, EntitlementRecord, GrantState, NextTransition,
+};
+use crate::decide::drift::{contended_until, is_own};
+use crate::decide::index::{Namespace, Person};
+use crate::decide::losses::{account_of_another, claimants};
+use crate::decide::protected::PROTECTED;
 use crate::decide::resolve::{Conflict, Disagreement, Resolution};
 
 /// How many entitlements are in which state.
@@ -43,12 +48,55 @@ pub(super) fn next_transition(
         at: Time(*at),
         what: clip(what, 256).to_owned(),
     });
-    losses.chain(deletions).chain(facts).min_by_key(|next| next.at.0)
+    let contended = status.entitlements.iter().filter_map(|record| {
+        let until = contended_until(record, now).filter(|_| record.state == GrantState::Contended)?;
+        Some(NextTransition {
+            at: Time(until),
+            what: clip(
+                &format!("grant {} again, which others keep undoing", record.entitlement),
+                256,
+            )
+            .to_owned(),
+        })
+    });
+    losses
+        .chain(contended)
+        .chain(deletions)
+        .chain(facts)
+        .min_by_key(|next| next.at.0)
 }
 
 /// Says what keeps the record from being decided.
-pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolution, person: &Person, now: Timestamp) {
+pub(super) fn set_conditions(
+    status: &mut EmployeeStatus,
+    namespace: &Namespace,
+    resolution: &Resolution,
+    person: &Person,
+    now: Timestamp,
+) {
     let generation = person.generation;
+    let said_before = status
+        .conditions
+        .iter()
+        .any(|said| said.type_ == conditions::UNMANAGED_ACCESS && said.reason == conditions::PROTECTED);
+    let mut say = |type_: &'static str, fact: Option<Fact>| match fact {
+        Some(fact) => {
+            conditions::set(&mut status.conditions, &fact, generation, now);
+        }
+        None => {
+            conditions::clear(&mut status.conditions, type_);
+        }
+    };
+    say(conditions::CONTENDED, contended(&status.entitlements, now));
+    say(
+        conditions::ACCOUNT_CONFLICT,
+        account_conflict(namespace, person, &status.accounts),
+    );
+    let kept = kept_protected(&status.entitlements, resolution);
+    // Others have their say in this one.
+    if kept.is_some() || said_before {
+        say(conditions::UNMANAGED_ACCESS, kept);
+    }
     // Said of an Employee that could not be read; this one was.
     conditions::clear(&mut status.conditions, conditions::READY);
     match &resolution.status_unknown {
@@ -76,6 +124,74 @@ pub(super) fn set_conditions(status: &mut EmployeeStatus, resolution: &Resolutio
         let fact = Fact::yes(conditions::CONFLICT, reason, message);
         conditions::set(&mut status.conditions, &fact, generation, now);
     }
+}
+
+/// What others keep undoing.
+fn contended(records: &[EntitlementRecord], now: Timestamp) -> Option<Fact> {
+    let contended = records.iter().filter(|record| record.state == GrantState::Contended);
+    let said: Vec<String> = contended
+        .map(|record| {
+            let until = contended_until(record, now).map(|until| until.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
+            let until = until.map(|until| format!(", until {until}")).unwrap_or_default();
+            format!("{} at {}{until}", record.entitlement, record.target)
+        })
+        .collect();
+    (!said.is_empty()).then(|| {
+        let message = format!(
+            "Others undid this three times within a day, and it is left alone: {}. Find out who or what does it there, or have \
+             no policy give it.",
+            said.join("; ")
+        );
+        Fact::yes(conditions::CONTENDED, conditions::UNDONE, message)
+    })
+}
+
+/// Accounts that two Employees lay claim to.
+fn account_conflict(namespace: &Namespace, person: &Person, accounts: &[AccountRecord]) -> Option<Fact> {
+    let said: Vec<String> = accounts
+        .iter()
+        .filter_map(|record| {
+            let (target, id) = (&record.target, &record.id);
+            if record.state == AccountState::Pending {
+                let other = account_of_another(namespace, person, target, id)?;
+                return Some(format!(
+                    "account {id} at {target} matches this person and is Employee {other}'s"
+                ));
+            }
+            let others = claimants(namespace, person, target, id);
+            let others: Vec<&str> = others.iter().take(5).map(|other| other.name.as_str()).collect();
+            (!others.is_empty() && is_own(record)).then(|| {
+                let others = others.join(", ");
+                format!("account {id} at {target} is this person's and matches Employee {others} too")
+            })
+        })
+        .collect();
+    (!said.is_empty()).then(|| {
+        let message = format!(
+            "An account belongs to one person: {}. The one who has it keeps it, and loses nothing of it meanwhile but by an exit \
+             or a denial; the other is given nothing there. Tell the two apart by workEmail or username, or delete the row that \
+             is not a person of its own.",
+            said.join("; ")
+        );
+        Fact::yes(conditions::ACCOUNT_CONFLICT, conditions::CLAIMED_TWICE, message)
+    })
+}
+
+/// What a leaver keeps since nobody may touch it.
+fn kept_protected(records: &[EntitlementRecord], resolution: &Resolution) -> Option<Fact> {
+    resolution.ending?;
+    let kept = records.iter().filter(|record| record.reason == PROTECTED);
+    let kept: Vec<String> = kept
+        .map(|record| format!("{} at {}", record.entitlement, record.target))
+        .collect();
+    (!kept.is_empty()).then(|| {
+        let message = format!(
+            "Left to a person who is to lose everything, since the account is one of protectedAccounts: {}. Take it away there \
+             by hand, or take the account out of that list.",
+            kept.join(", ")
+        );
+        Fact::yes(conditions::UNMANAGED_ACCESS, conditions::PROTECTED, message)
+    })
 }
 
 /// A reason and a sentence for what policies contradict each other in.

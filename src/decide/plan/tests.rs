@@ -13,7 +13,7 @@ use crate::api::employee::{Origin, Phase};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::Budget;
 use crate::api::{Employee, Entitlement, ProvisioningPolicy, TargetSystem};
-use crate::decide::effect::{AccountAction as Act, AccountSight, Look, attributes_digest};
+use crate::decide::effect::{AccountAction as Act, AccountSight, Look, Match, attributes_digest};
 use crate::decide::guard::{LossId, Memory, Terms};
 use crate::decide::index::Indexed;
 use crate::decide::resolve::resolve;
@@ -292,5 +292,7 @@ fn present(active: bool, ours: bool) -> AccountSight {
         id: "A9".to_owned(),
         active,
         ours,
+        by: if ours { Match::Key } else { Match::Name },
+        names: BTreeSet::new(),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::{Record, attribute, text};
 use super::patch::Change;
-use crate::targets::{Account, AccountFacts, Found, TargetError};
+use crate::targets::{self, Account, AccountFacts, Found, TargetError};
 
 const USER_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
@@ -65,7 +65,12 @@ pub(super) fn choose(records: &[Record], person: &AccountFacts) -> Result<Found<
         match found.as_slice() {
             [] => {}
             [one] => {
-                let account = account(one)?;
+                let mut account = account(one)?;
+                account.matched = match strength {
+                    Match::ExternalId => targets::Match::Key,
+                    Match::UserName => targets::Match::Name,
+                    Match::Email => targets::Match::Email,
+                };
                 let foreign = account.external_id.as_ref().is_some_and(|id| *id != person.external_id);
                 return Ok(if foreign {
                     let why = format!(
@@ -96,6 +101,7 @@ pub(super) fn account(record: &Record) -> Result<Account, TargetError> {
         id: text(record, "id").ok_or_else(|| TargetError::Malformed("an account without an id".to_owned()))?,
         active: active(record),
         external_id: text(record, "externalId"),
+        matched: targets::Match::default(),
         names: text(record, "userName").into_iter().chain(emails(record)).collect(),
         invited: false,
     })

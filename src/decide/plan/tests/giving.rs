@@ -399,10 +399,19 @@ fn an_account_of_another_is_not_adopted() {
         id: "A1".to_owned(),
         active: true,
         ours: false,
+        by: Match::Name,
+        names: BTreeSet::new(),
     });
     story.holds("chat", true);
     let next = story.step();
-    assert!(next.status.accounts.is_empty());
+    let claims: Vec<_> = next
+        .status
+        .accounts
+        .iter()
+        .map(|claim| (claim.state, claim.id.as_str()))
+        .collect();
+    assert_eq!(claims, [(AccountState::Pending, "A1")]);
+    assert_eq!(story.intents(), []);
     assert_eq!(next.status.entitlements[0].state, GrantState::Pending);
     assert!(
         next.status.entitlements[0]

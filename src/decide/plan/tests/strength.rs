@@ -475,7 +475,12 @@ fn an_account_that_is_not_left_behind_stays_where_it_is() {
         change(&mut old);
         story.namespace.employees.insert(old.name.clone(), Arc::new(old));
         story.step();
-        assert_eq!(story.ada().status.accounts, [], "{case}");
+        assert_eq!(
+            (story.account().state, story.account().id.as_str()),
+            (AccountState::Pending, "A1"),
+            "{case}"
+        );
+        assert_eq!(story.intents(), [], "{case}");
         assert_eq!(story.state("chat"), GrantState::Pending, "{case}");
         assert!(
             story.grant("chat").reason.contains("belongs to Employee e-old"),
