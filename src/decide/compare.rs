@@ -15,7 +15,9 @@ use self::totals::{Tellers, entitlement_totals, planned, target_totals};
 
 use super::deletions::deletions;
 use super::effect::RemoteKey;
-use super::guard::{Admission, GainId, Judge as _, Judgement, Line, Loss, LossId, Lost, Memory, Terms, Verdict};
+use super::guard::{
+    Admission, GainId, Judge as _, Judgement, Line, Loss, LossId, Lost, Memory, Terms, Verdict, label_of_change,
+};
 use super::index::{Entry, Namespace, Person};
 use super::losses::{Named, account_name, grace, is_unwanted, losses};
 use super::resolve::{Resolution, resolve};
@@ -251,7 +253,12 @@ fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAcce
     let records = person.status.entitlements.iter();
     let gave = records
         .filter(|record| match &loss.id.what {
-            Lost::Membership(object, account) => {
+            Lost::Membership(object, account)
+            | Lost::Parameters {
+                object,
+                account_id: account,
+                ..
+            } => {
                 RemoteKey::of(record).object == *object
                     && record.account_id == *account
                     && record.target == loss.id.target
@@ -273,14 +280,15 @@ fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAcce
 }
 
 fn access_of(loss: &Loss) -> Access {
-    let what = match loss.id.what {
-        Lost::Account => "account",
-        Lost::Deletion => "deletion",
-        Lost::Membership(..) => loss.label.as_str(),
+    let what = match &loss.id.what {
+        Lost::Account => "account".to_owned(),
+        Lost::Deletion => "deletion".to_owned(),
+        Lost::Membership(..) => loss.label.clone(),
+        Lost::Parameters { change, .. } => label_of_change(&loss.label, change),
     };
     Access {
         target: loss.id.target.clone(),
-        entitlement: what.to_owned(),
+        entitlement: what,
     }
 }
 

@@ -80,7 +80,7 @@ impl Operator {
             read::<TargetSystem>(&object("TargetSystem", name, 1, &spec, &Value::Null)).put(&mut operator.namespace);
         }
         for ((name, target), is_exclusive) in THINGS.into_iter().zip(case.exclusive) {
-            let mut spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": name}});
+            let mut spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": name}, "parameters": [{"name": "limit", "type": "Integer"}]});
             if is_exclusive {
                 spec["exclusiveGroup"] = json!("duties");
             }

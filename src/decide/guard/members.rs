@@ -28,7 +28,7 @@ pub struct Member {
     pub target: String,
     /// What changes.
     pub what: What,
-    /// The entitlement's name; empty for an account.
+    /// The entitlement's name, for parameters with the change; empty for an account.
     pub label: String,
 }
 
@@ -43,6 +43,8 @@ pub enum What {
     Entitlement,
     /// An entitlement is gained.
     Grant,
+    /// A grant's parameters become less.
+    Parameters,
 }
 
 impl What {
@@ -52,6 +54,7 @@ impl What {
             Self::Deletion => "deletion",
             Self::Entitlement => "entitlement",
             Self::Grant => "grant",
+            Self::Parameters => "parameters",
         }
     }
 }
@@ -60,6 +63,10 @@ impl Member {
     /// A loss, as a member.
     pub fn of_loss(loss: &Loss) -> Self {
         let (what, label) = match &loss.id.what {
+            Lost::Parameters { change, .. } => {
+                let label = label_of_change(&loss.label, change);
+                return Self::new(&loss.id.employee, &loss.id.target, What::Parameters, &label);
+            }
             Lost::Account => (What::Account, ""),
             Lost::Deletion => (What::Deletion, ""),
             Lost::Membership(..) => (What::Entitlement, loss.label.as_str()),
@@ -101,8 +108,14 @@ impl fmt::Display for Member {
             What::Deletion => write!(f, "{employee}: account deleted at {target}"),
             What::Entitlement => write!(f, "{employee}: -{label} at {target}"),
             What::Grant => write!(f, "{employee}: +{label} at {target}"),
+            What::Parameters => write!(f, "{employee}: {label} at {target}"),
         }
     }
+}
+
+/// How a change of parameters is named: by the entitlement, and from what to what.
+pub fn label_of_change(entitlement: &str, change: &str) -> String {
+    format!("{entitlement} ({change})")
 }
 
 /// Digest over exactly these members, whatever their order.

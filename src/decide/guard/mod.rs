@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::budget::{Line, NAMESPACE_WINDOW, Spent, budget, namespace_budget, window};
 pub use self::judge::{Case, Known, Terms, judge};
-pub use self::members::{Member, Opening, What, digest, name_of};
+pub use self::members::{Member, Opening, What, digest, label_of_change, name_of};
 pub use self::memory::{Memory, is_kin, is_same};
 use super::effect::RemoteKey;
 use crate::api::employee::{Cause, Release};
@@ -47,6 +47,15 @@ pub enum Lost {
     Deletion,
     /// The place of an account among the holders of an object.
     Membership(RemoteObject, String),
+    /// Some of what a grant gives, by its parameters.
+    Parameters {
+        /// What is held.
+        object: RemoteObject,
+        /// By which account.
+        account_id: String,
+        /// From what to what: `limit 500 -> 100`. Another change is another loss, judged by itself.
+        change: String,
+    },
 }
 
 /// A loss that the facts and policies of this moment call for.

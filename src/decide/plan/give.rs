@@ -9,12 +9,13 @@ use super::{Planner, RECORDS_MAX, grant_key};
 use crate::api::conditions::clip;
 use crate::api::employee::{AccountRecord, AccountState, EmployeeSpec, EntitlementRecord, GrantState, Origin, Release};
 use crate::api::entitlement::RemoteObject;
-use crate::api::target::{AccountSpec, Adopt};
+use crate::api::target::{AccountSpec, Adopt, ManagementPolicy};
 use crate::decide::drift::contended_until;
 use crate::decide::effect::{AccountSight, Match, RemoteKey, attributes_digest, identity_digest, operation_id};
 use crate::decide::facts::fold;
 use crate::decide::guard::{Admission, GainId};
 use crate::decide::losses::{Named, account_left_behind, account_name, account_of_another, readable_target};
+use crate::decide::managed::{is_barred, lacks};
 use crate::decide::protected::PROTECTED;
 use crate::decide::record::{forget_loss, leave_for_good, start_over};
 use crate::decide::resolve::Desired;
@@ -63,7 +64,23 @@ fn weak_match(id: &str) -> String {
     )
 }
 
+/// The words for what is not given for want of a verb.
+fn not_granted(why: &str) -> String {
+    clip(
+        &format!("not given: {why}; give it there by hand, or add the verb"),
+        256,
+    )
+    .to_owned()
+}
+
 impl Planner<'_> {
+    /// Why nothing may be begun at `target`, where `managementPolicies` says so. What is found there may still be adopted.
+    fn lacks_grant(&self, target: &str) -> Option<String> {
+        let spec = &readable_target(self.namespace, target)?.spec;
+        let barred = is_barred(self.namespace, target, ManagementPolicy::Grant);
+        barred.then(|| not_granted(&lacks(spec, target, ManagementPolicy::Grant)))
+    }
+
     pub(super) fn give(&mut self) {
         let mut by_target: BTreeMap<&str, Vec<(&RemoteKey, &Desired)>> = BTreeMap::new();
         for (key, desired) in &self.resolution.desired {
@@ -76,6 +93,9 @@ impl Planner<'_> {
             // No account is made for the sake of what must not be begun.
             let may_begin = wanted.iter().any(|(key, _)| self.may_begin(key));
             let usable = match account_name(self.namespace, self.person, target) {
+                _ if is_barred(self.namespace, target, ManagementPolicy::Observe) => {
+                    Usable::No(not_granted(&lacks(spec, target, ManagementPolicy::Observe)))
+                }
                 _ if self.is_protected(target) => Usable::No(PROTECTED.to_owned()),
                 _ if !may_begin => Usable::NotKnown,
                 Named::By(name) => Usable::Yes {
@@ -120,6 +140,8 @@ impl Planner<'_> {
         };
         let operation = operation_id(&self.person.uid, &key, self.person.spec.start_date.as_deref());
         let digest = attributes_digest(&self.person.spec);
+        let lacks_grant = self.lacks_grant(target);
+        let may_update = !is_barred(self.namespace, target, ManagementPolicy::Update);
         let claim = self
             .accounts
             .get(target)
@@ -141,6 +163,12 @@ impl Planner<'_> {
                     self.accounts.remove(target);
                 }
                 AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting
+                    if let Some(why) = &lacks_grant
+                        && (!record.id.is_empty() || !is_gone(record)) =>
+                {
+                    return Usable::No(why.clone());
+                }
+                AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting
                     if !record.id.is_empty() =>
                 {
                     record.state = AccountState::Activating;
@@ -151,7 +179,9 @@ impl Planner<'_> {
                     record.id.clear();
                     start_over(record, &operation);
                 }
-                AccountState::Active if record.origin == Origin::Operator && record.applied_attributes != digest => {
+                AccountState::Active
+                    if record.origin == Origin::Operator && record.applied_attributes != digest && may_update =>
+                {
                     record.state = AccountState::Updating;
                 }
                 _ => {}
@@ -193,6 +223,8 @@ impl Planner<'_> {
         };
         let left_behind = seen.and_then(|id| account_left_behind(self.namespace, self.person, target, id, self.now));
         match self.sight.account(target) {
+            AccountSight::Absent if let Some(why) = lacks_grant => return Usable::No(why),
+            AccountSight::Present { active: false, .. } if let Some(why) = lacks_grant => return Usable::No(why),
             // A rehire in a new row: the account of the old one, with the key and the attributes of the new.
             _ if let Some((owner, old)) = left_behind => {
                 record.id.clone_from(&old.id);
@@ -351,10 +383,18 @@ impl Planner<'_> {
         }
         leave_for_good(&mut record);
         record.entitlement.clone_from(&desired.entitlement);
-        record.grantors = self.grantors(&record, desired);
-        record.desired_parameters.clone_from(&desired.parameters);
         if matches!(usable, Usable::Yes { .. }) {
-            self.set_right(key, &mut record);
+            self.set_right(key, desired, &mut record);
+        }
+        // The grantors of before say why a change of parameters is called for, until that is judged.
+        let is_usable = matches!(usable, Usable::Yes { .. });
+        if !record.state.may_be_held() {
+            record.desired_parameters.clone_from(&desired.parameters);
+        }
+        if is_usable && self.want_parameters(&mut record, desired) {
+            self.next.unjudged = true;
+        } else {
+            record.grantors = self.grantors(&record, desired);
         }
         let waits = matches!(
             record.state,
@@ -374,8 +414,10 @@ impl Planner<'_> {
                     None => {
                         self.next.look_at.insert(key.clone());
                     }
+                    Some(false) if let Some(why) = self.lacks_grant(&key.target) => record.reason = why,
                     Some(false) => {
                         record.grant_id.clear();
+                        record.desired_parameters.clone_from(&desired.parameters);
                         self.begin(key, &mut record);
                     }
                     Some(true) => {
@@ -412,6 +454,11 @@ impl Planner<'_> {
                             return;
                         }
                     }
+                    Some(false) if let Some(why) = self.lacks_grant(&key.target) => {
+                        record.state = GrantState::Pending;
+                        forget_loss(&mut record);
+                        record.reason = why;
+                    }
                     Some(false) => match self.admission(key) {
                         Admission::Free => self.begin(key, &mut record),
                         Admission::Approved { change_set, approval } => {
@@ -438,6 +485,10 @@ impl Planner<'_> {
                         record.state = GrantState::Granted;
                         record.origin = Origin::Adopted;
                         record.granted_at = Some(Time(self.now));
+                        // Where that is not what policies ask for, it is changed by the same rules as any other grant.
+                        let holding = self.sight.holds.get(key).and_then(|look| look.holding.as_ref());
+                        record.applied_parameters = holding.map(|held| held.parameters.clone()).unwrap_or_default();
+                        record.grant_id = holding.map(|held| held.grant_id.clone()).unwrap_or_default();
                     }
                     Some(true) => {
                         record.state = GrantState::Pending;
@@ -447,7 +498,7 @@ impl Planner<'_> {
                 }
             }
             // Wanted again before it was gone: what is under way is turned around.
-            (GrantState::Revoking, Usable::Yes { account_id, .. }) => {
+            (GrantState::Revoking, Usable::Yes { account_id, .. }) if self.lacks_grant(key.target.as_str()).is_none() => {
                 record.account_id.clone_from(account_id);
                 self.begin(key, &mut record);
             }
