@@ -15,7 +15,7 @@ use rollcall::api::NameRef;
 use rollcall::api::entitlement::{EntitlementSpec, RemoteObject, ScimGroup};
 use rollcall::egress::{Egress, Rules};
 use rollcall::targets::scim::{ScimOptions, ScimTarget};
-use rollcall::targets::{Account, AccountFacts, Found, Target, TargetError, orders};
+use rollcall::targets::{Account, AccountFacts, Found, Match, Target, TargetError, orders};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "s3cr3t-token";
@@ -155,6 +155,7 @@ fn account(id: &str, external_id: Option<&str>) -> Account {
         id: id.to_owned(),
         active: true,
         external_id: external_id.map(str::to_owned),
+        matched: Match::default(),
         names: BTreeSet::new(),
         invited: false,
     }

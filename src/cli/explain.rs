@@ -157,8 +157,8 @@ fn entitlement(page: &mut Page, access: &Access, explanation: &Explanation, whol
     let state = match (access.state, access.wanted) {
         (Some(state), _) => {
             let tone: fn(String) -> Span = match state {
-                GrantState::Granted | GrantState::Updating => good,
-                GrantState::Failed | GrantState::Unknown => bad,
+                GrantState::Granted | GrantState::Updating | GrantState::Invited => good,
+                GrantState::Failed | GrantState::Unknown | GrantState::Contended => bad,
                 GrantState::Revoked => plain,
                 _ => open,
             };

@@ -237,6 +237,12 @@ fn touched(context: &Context, kind: Kind, namespace: &str, name: &str, change: C
         wake_exceptions_about(context, namespace, name);
     }
     if change == Change::Own {
+        // A record alone changed, and not by us: it may name an account that others name too.
+        if kind == Kind::Employee {
+            for person in concerned.into_iter().flatten() {
+                context.employees.wake(namespace, &person);
+            }
+        }
         return;
     }
     if kind == Kind::Employee {

@@ -1,5 +1,7 @@
 //! The one writer of `Employee.status`: whole, and never over newer state.
 
+use std::collections::BTreeSet;
+
 use json_patch::{AddOperation, Patch as JsonPatch, PatchOperation, ReplaceOperation};
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
@@ -39,9 +41,22 @@ pub async fn record(
 ) -> Result<Person, RecordError> {
     let employee: Employee = patch_status(context, namespace, &person.name, &person.resource_version, status).await?;
     let acknowledged = Person::from(employee.clone());
+    let before = who_shares_an_account(context, namespace, &person.name);
     context.index.write().put(employee);
     context.releaser.mark(namespace);
+    // Who names the same account, now or until now, says so or stops saying so.
+    for other in before.union(&who_shares_an_account(context, namespace, &person.name)) {
+        context.employees.wake(namespace, other);
+    }
     Ok(acknowledged)
+}
+
+fn who_shares_an_account(context: &Context, namespace: &str, name: &str) -> BTreeSet<String> {
+    let index = context.index.read();
+    let content = index.namespace(namespace);
+    content
+        .map(|content| content.employees.who_shares_an_account(name))
+        .unwrap_or_default()
 }
 
 /// Puts our finalizer on an Employee, so that no deletion loses the record.

@@ -259,7 +259,11 @@ fn later(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec
 }
 
 fn is_had(record: &EntitlementRecord) -> bool {
-    record.state.may_be_held() && !matches!(record.state, GrantState::Revoking | GrantState::Failed)
+    record.state.may_be_held()
+        && !matches!(
+            record.state,
+            GrantState::Revoking | GrantState::Failed | GrantState::NoSeat
+        )
 }
 
 /// The grant that a loss is about: object and account. `None` for the account itself.

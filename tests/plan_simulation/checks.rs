@@ -160,6 +160,14 @@ impl Sim {
                     );
                 }
             }
+            if record.state == GrantState::Revoked && !lost(was) && was != GrantState::Pending {
+                let there = self.remotes[record.target.as_str()].holds(&record.remote_id, &record.account_id);
+                let shared = record.reason.contains("by the same account");
+                assert!(
+                    !there || shared,
+                    "I2: given up at the target while it is there: {record:?}"
+                );
+            }
             if record.state == GrantState::Revoking && !lost(was) {
                 let why = (record.cause, record.release);
                 self.check_release(
@@ -543,7 +551,8 @@ impl Sim {
         let here = |record: &&EntitlementRecord| Some(&record.account_id) == account.as_ref();
         let reached = records.find(|record| match record.state {
             GrantState::Granted => {
-                let usable = target == "cluster" || remote.accounts.get(&record.account_id).is_some_and(|a| a.active);
+                let account = remote.accounts.get(&record.account_id);
+                let usable = target == "cluster" || account.is_some_and(|account| account.active || account.locked);
                 here(record) && usable && remote.holds(name, &record.account_id)
             }
             GrantState::Pending => !record.reason.is_empty(),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use rollcall::api::employee::EmployeeSpec;
 use rollcall::decide::Person;
 use rollcall::decide::effect::{AccountSight, Intent, IntentKey, Outcome, attributes_digest, intents};
 
@@ -10,7 +12,9 @@ use rollcall::decide::effect::{AccountSight, Intent, IntentKey, Outcome, attribu
 pub struct Desk {
     pub people: BTreeMap<String, PersonDesk>,
     /// The last look at the holders of groups.
-    pub holders: BTreeMap<String, BTreeSet<String>>,
+    pub holders: BTreeMap<String, (BTreeSet<String>, Timestamp)>,
+    /// The last look at all accounts, with whether each is usable.
+    pub accounts: Option<(BTreeMap<String, bool>, Timestamp)>,
     pub look_at: BTreeSet<String>,
 }
 
@@ -20,6 +24,7 @@ pub struct PersonDesk {
     pub external: String,
     pub user: String,
     pub digest: String,
+    pub spec: EmployeeSpec,
     pub jobs: BTreeMap<IntentKey, Job>,
     pub sight: AccountSight,
     pub look_up: bool,
@@ -48,6 +53,7 @@ impl PersonDesk {
         self.sight = AccountSight::Unseen;
         self.digest = digest;
         self.external = format!("tenant/{}", person.name);
+        self.spec = person.spec.clone();
         self.user = person.spec.work_email.clone().unwrap_or_default();
     }
 
@@ -83,6 +89,14 @@ impl PersonDesk {
                     self.jobs.insert(job.intent.key(), job);
                 }
             }
+        }
+    }
+
+    /// Under which names no account was there when one was to be made.
+    pub fn sought(&self) -> String {
+        match self.jobs.get(&IntentKey::Account).map(|job| &job.intent) {
+            Some(Intent::Account { sought, .. }) => sought.clone(),
+            _ => String::new(),
         }
     }
 

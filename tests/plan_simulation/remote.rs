@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::company::Deed;
+
 /// An account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
@@ -9,6 +11,8 @@ pub struct Account {
     pub user: String,
     pub active: bool,
     pub digest: String,
+    /// Others made it unusable.
+    pub locked: bool,
 }
 
 /// A system that holds access.
@@ -76,6 +80,7 @@ impl Remote {
         user.clone_into(&mut account.user);
         digest.clone_into(&mut account.digest);
         account.active |= activate;
+        account.locked &= !activate;
         self.changes += usize::from(*account != old);
     }
 
@@ -84,6 +89,34 @@ impl Remote {
         for holders in self.holders.values_mut() {
             holders.remove(id);
         }
+    }
+
+    /// What others do; nothing of it counts as a change of ours.
+    pub fn suffer(&mut self, deed: Deed, pick: usize) {
+        let before = self.changes;
+        let ids: Vec<String> = self.accounts.keys().cloned().collect();
+        let account = (!ids.is_empty()).then(|| ids[pick % ids.len()].clone());
+        match (deed, account) {
+            (Deed::Remove, _) => {
+                let places = self
+                    .holders
+                    .iter()
+                    .flat_map(|(group, ids)| ids.iter().map(move |id| (group.clone(), id.clone())));
+                let places: Vec<_> = places.collect();
+                if !places.is_empty() {
+                    let (group, id) = &places[pick % places.len()];
+                    self.holders.get_mut(group).unwrap().remove(id);
+                }
+            }
+            (Deed::Delete, Some(id)) => self.delete(&id),
+            (Deed::Lock, Some(id)) => {
+                let account = self.accounts.get_mut(&id).unwrap();
+                account.locked |= account.active;
+                account.active = false;
+            }
+            (_, None) => {}
+        }
+        self.changes = before;
     }
 
     pub fn holds(&self, group: &str, id: &str) -> bool {

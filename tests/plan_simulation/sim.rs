@@ -113,6 +113,7 @@ impl Sim {
                             user: facts.email(number),
                             active,
                             digest: String::new(),
+                            locked: false,
                         };
                         remote.add(name, account)
                     })

@@ -4,9 +4,10 @@ use jiff::SignedDuration;
 use rollcall::api::Employee;
 use rollcall::api::employee::{AccountState, EmployeeStatus, GrantState};
 use rollcall::api::target::Budget;
-use rollcall::decide::effect::{AccountSight, Look, RemoteKey, Sight};
+use rollcall::decide::drift::looked_through;
+use rollcall::decide::effect::{AccountLook, AccountSeen, Look, RemoteKey, Sight};
 use rollcall::decide::guard::{Judgement, Memory, Terms};
-use rollcall::decide::losses::{Named, account_name};
+use rollcall::decide::losses::account_name;
 use rollcall::decide::plan::{Next, next};
 use rollcall::decide::survey::{judge_all, survey};
 use rollcall::decide::{Person, resolve};
@@ -81,8 +82,16 @@ impl Sim {
                 }
                 self.put_target(target);
             }
+            Op::Others { target, pick, deed } => self.remote(TARGETS[target]).suffer(deed, pick),
+            Op::Look { target } if self.gone.contains(TARGETS[target]) => {}
+            Op::Look { target } => self.look_again(TARGETS[target]),
         }
         self.check_everything_is_on_record();
+    }
+
+    fn look_again(&mut self, target: &'static str) {
+        self.now += SignedDuration::from_secs(1);
+        self.resync(target);
     }
 
     fn edit(&mut self, number: usize, change: impl FnOnce(&mut Facts)) {
@@ -154,33 +163,31 @@ impl Sim {
     fn sight(&self, person: &Person) -> Sight {
         let mut sight = Sight::default();
         for (target, desk) in &self.desks {
-            let of_target = |record: &&rollcall::api::employee::AccountRecord| record.target == *target;
-            let mut account = person
-                .status
-                .accounts
-                .iter()
-                .find(of_target)
-                .map(|record| record.id.clone());
-            account = account.filter(|id| !id.is_empty());
             if let Some(known) = desk.people.get(&person.name) {
                 sight.outcomes.extend(known.outcomes.iter().cloned());
-                if let AccountSight::Present { id, .. } = &known.sight {
-                    account.get_or_insert_with(|| id.clone());
-                }
                 sight.accounts.insert((*target).to_owned(), known.sight.clone());
             }
-            if let Named::By(name) = account_name(self.namespace(), person, target) {
-                account = Some(name);
-            }
+            let named = account_name(self.namespace(), person, target);
+            let account = looked_through(named, person, &sight, target);
             let Some(account) = account else { continue };
-            for (name, holders) in &desk.holders {
+            if let Some((accounts, at)) = &desk.accounts {
+                let active = accounts.get(&account);
+                let look = AccountLook {
+                    id: account.clone(),
+                    found: active.map(|active| AccountSeen {
+                        active: *active,
+                        ..AccountSeen::default()
+                    }),
+                    at: *at,
+                };
+                sight.looks.insert((*target).to_owned(), look);
+            }
+            for (name, (holders, at)) in &desk.holders {
                 let key = RemoteKey {
                     target: (*target).to_owned(),
                     object: group(name),
                 };
-                sight
-                    .holds
-                    .insert(key, Look::plain(holders.contains(&account), self.now));
+                sight.holds.insert(key, Look::plain(holders.contains(&account), *at));
             }
         }
         sight
@@ -221,6 +228,9 @@ fn takes_away(old: &EmployeeStatus, new: &EmployeeStatus) -> bool {
 
 impl Sim {
     fn round(&mut self) {
+        for target in TARGETS {
+            self.look_again(target);
+        }
         self.judge();
         for person in 0..PEOPLE {
             self.reconcile(person, true, false);

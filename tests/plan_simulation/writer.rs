@@ -1,13 +1,13 @@
 //! The writers of the targets, as `controllers/writer` do it: one call at a time, each of which can go wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall::api::employee::AccountState;
-use rollcall::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome};
+use rollcall::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Match, Outcome, may_be_ours};
 
-use crate::company::{Fault, TARGETS};
+use crate::company::{Fault, TARGETS, THINGS};
 use crate::desk::PersonDesk;
-use crate::remote::{Account, Match};
+use crate::remote::{Account, Match as Found};
 use crate::sim::Sim;
 
 fn done(id: &str, attributes: Option<&str>) -> Outcome {
@@ -98,17 +98,19 @@ impl Sim {
                     (known.external.clone(), known.user.clone())
                 };
                 let sight = match (fault, self.remotes[target].find(&external, &user)) {
-                    (Fault::No | Fault::After, Match::None) => AccountSight::Absent,
-                    (Fault::No | Fault::After, Match::Foreign(id)) => AccountSight::Foreign {
+                    (Fault::No | Fault::After, Found::None) => AccountSight::Absent,
+                    (Fault::No | Fault::After, Found::Foreign(id)) => AccountSight::Foreign {
                         id,
                         why: "belongs to another".to_owned(),
                     },
-                    (Fault::No | Fault::After, Match::Several) => AccountSight::Ambiguous("several match".to_owned()),
-                    (Fault::No | Fault::After, Match::One(id)) => {
+                    (Fault::No | Fault::After, Found::Several) => AccountSight::Ambiguous("several match".to_owned()),
+                    (Fault::No | Fault::After, Found::One(id)) => {
                         let account = &self.remotes[target].accounts[&id];
                         AccountSight::Present {
                             active: account.active,
                             ours: account.external.as_deref() == Some(&external),
+                            by: Match::Name,
+                            names: BTreeSet::from([account.user.clone()]),
                             id,
                         }
                     }
@@ -161,11 +163,7 @@ impl Sim {
             let known = self.known(target, person);
             (known.external.clone(), known.user.clone(), known.digest.clone())
         };
-        let found = |sim: &Self| match sim.remotes[target].find(&external, &user) {
-            Match::None => None,
-            Match::One(id) => Some(Ok(id)),
-            Match::Several | Match::Foreign(_) => Some(Err("others match".to_owned())),
-        };
+        let found = |sim: &mut Self| sim.find_ours(target, person);
         if action == AccountAction::Create {
             let known = self.known(target, person);
             let fresh = tries == 0 && std::mem::take(&mut known.sight) == AccountSight::Absent;
@@ -182,6 +180,7 @@ impl Sim {
                     user: user.clone(),
                     active: true,
                     digest: digest.clone(),
+                    locked: false,
                 };
                 self.remote(target).add(target, account);
             }
@@ -273,17 +272,16 @@ impl Sim {
             return None;
         }
         let known = self.known(target, person);
-        let (external, user) = (known.external.clone(), known.user.clone());
         let account = match (account, known.account_id.clone()) {
             ("", Some(id)) => id,
-            ("", None) => match self.remotes[target].find(&external, &user) {
-                Match::One(id) => id,
+            ("", None) => match self.find_ours(target, person) {
+                Some(Ok(id)) => id,
                 _ if hold => return Some(Outcome::Retrying("has no account for it yet".to_owned())),
                 _ => return Some(done("", None)),
             },
             (id, _) => id.to_owned(),
         };
-        let seen = self.desks[target].holders.get(name).cloned();
+        let seen = self.desks[target].holders.get(name).map(|(seen, _)| seen.clone());
         let fresh = seen.is_none();
         let seen = seen.unwrap_or_else(|| self.read(target, name));
         if !fresh || seen.contains(&account) != hold {
@@ -318,9 +316,55 @@ impl Sim {
 
     fn read(&mut self, target: &'static str, name: &str) -> BTreeSet<String> {
         let holders = self.remotes[target].holders.get(name).cloned().unwrap_or_default();
+        let now = self.now;
         let desk = self.desks.get_mut(target).unwrap();
-        desk.holders.insert(name.to_owned(), holders.clone());
+        desk.holders.insert(name.to_owned(), (holders.clone(), now));
         holders
+    }
+
+    /// The account that was being made, where it is there; or why what is there is not that one.
+    fn find_ours(&mut self, target: &'static str, person: &str) -> Option<Result<String, String>> {
+        let known = self.known(target, person);
+        let (external, user) = (known.external.clone(), known.user.clone());
+        let (sought, spec) = (known.sought(), known.spec.clone());
+        match self.remotes[target].find(&external, &user) {
+            Found::None => None,
+            Found::One(id) => {
+                let account = self.remotes[target].accounts[&id].clone();
+                if may_be_ours(account.external.as_deref(), &external, &sought, &spec) {
+                    return Some(Ok(id));
+                }
+                self.known(target, person).sight = AccountSight::Present {
+                    id,
+                    active: account.active,
+                    ours: false,
+                    by: Match::Name,
+                    names: BTreeSet::from([account.user]),
+                };
+                Some(Err("has an account of that name that is not the one".to_owned()))
+            }
+            Found::Several | Found::Foreign(_) => Some(Err("others match".to_owned())),
+        }
+    }
+
+    /// Reads everything that a target shows of accounts and of the groups that were read before, for everybody at once.
+    pub fn resync(&mut self, target: &'static str) {
+        let now = self.now;
+        let accounts = self.remotes[target].accounts.iter();
+        let accounts: BTreeMap<String, bool> = accounts.map(|(id, account)| (id.clone(), account.active)).collect();
+        let desk = self.desks.entry(target).or_default();
+        // What was looked up says nothing of an account that is gone since.
+        for known in desk.people.values_mut() {
+            if let AccountSight::Present { id, .. } = &known.sight
+                && !accounts.contains_key(id)
+            {
+                known.sight = AccountSight::Unseen;
+            }
+        }
+        desk.accounts = Some((accounts, now));
+        for (name, _) in THINGS.iter().filter(|(_, at)| *at == target) {
+            self.read(target, name);
+        }
     }
 }
 

@@ -163,6 +163,13 @@ impl Desk<'_> {
         } else if !record.reason.is_empty() && !own_words && record.state != GrantState::Held {
             because.push(record.reason.clone());
         }
+        match record.state {
+            GrantState::Invited => because.push("invited, not accepted yet".to_owned()),
+            GrantState::NoSeat => {
+                because.push("no free seat: tried again when one is given back, and rarely".to_owned())
+            }
+            _ => {}
+        }
         if record.state == GrantState::Unknown {
             because.push("whether the target did it is not known, and nothing more is sent until it is".to_owned());
         }

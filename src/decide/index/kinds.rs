@@ -56,7 +56,9 @@ impl Indexed for Employee {
     }
 
     fn concerns(namespace: &Namespace, name: &str) -> Option<Vec<String>> {
-        Some(namespace.who_shares_an_exception(name))
+        let mut people = namespace.who_shares_an_exception(name);
+        people.extend(namespace.employees.who_shares_an_account(name));
+        Some(people)
     }
 }
 

@@ -37,7 +37,7 @@ impl<'a> IntoIterator for &'a People {
 impl People {
     /// Puts a person in; returns who had the name before.
     pub fn insert(&mut self, name: String, person: Arc<Person>) -> Option<Arc<Person>> {
-        let old = self.by_name.insert(name.clone(), person.clone());
+        let old = self.by_name.get(&name).cloned();
         let before = old.as_deref().map(accounts).unwrap_or_default();
         let after = accounts(&person);
         for (target, id) in before.difference(&after) {
@@ -50,7 +50,7 @@ impl People {
                 names.insert(place, name.clone());
             }
         }
-        old
+        self.by_name.insert(name, person)
     }
 
     /// Takes a person out.

@@ -118,7 +118,7 @@ impl Planner<'_> {
                     "others deleted it at the target".clone_into(&mut record.reason);
                 }
                 for key in self.end_grants_of(target, &look.id) {
-                    if let Some(record) = self.grants.get_mut(&key) {
+                    if let Some(record) = self.grants.get_mut(&key).filter(|record| !record.account_id.is_empty()) {
                         note_undoing(record, look.at);
                     }
                 }
@@ -253,7 +253,8 @@ impl Planner<'_> {
         } else if let Some(why) = self.resolution.blocked.get(key) {
             record.state = GrantState::Pending;
             forget_loss(record);
-            record.reason = clip(&format!("{what}; not granted again: {why}"), 256).to_owned();
+            let why = format!("{what}; not granted again: {why}");
+            clip(&why, 256).clone_into(&mut record.reason);
         } else {
             record.desired_parameters.clone_from(&desired.parameters);
             self.begin(key, record);

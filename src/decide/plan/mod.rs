@@ -1,5 +1,6 @@
 //! From what a person should have and what is on record to the next record: the plan leaves execution nothing to decide.
 
+mod account;
 mod drift;
 mod give;
 mod summary;
@@ -181,7 +182,9 @@ impl Planner<'_> {
         let mut ended = Vec::new();
         for (key, record) in &mut self.grants {
             let there = record.state.may_be_held() && record.state != GrantState::Revoking;
-            if record.target == target && record.account_id == id && there && !id.is_empty() {
+            // One without an id waited for this account.
+            let of_it = record.account_id == id || record.account_id.is_empty();
+            if record.target == target && of_it && there && !id.is_empty() {
                 record.state = GrantState::Revoked;
                 record.revoked_at = Some(Time(self.now));
                 "its account is gone".clone_into(&mut record.reason);

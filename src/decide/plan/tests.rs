@@ -19,6 +19,7 @@ use crate::decide::index::Indexed;
 use crate::decide::resolve::resolve;
 use crate::decide::survey::{judge_all, survey};
 
+mod drift;
 mod giving;
 mod losing;
 mod outcomes;

@@ -20,7 +20,12 @@ const NOT_SENT: &str = "not changed: ";
 impl Planner<'_> {
     /// Wants a grant to have the parameters that policies ask for. What takes nothing away is begun; what does was judged
     /// already, or waits for that. Returns whether it waits for a verdict.
-    pub(super) fn want_parameters(&mut self, record: &mut EntitlementRecord, desired: &Desired) -> bool {
+    pub(super) fn want_parameters(
+        &mut self,
+        record: &mut EntitlementRecord,
+        desired: &Desired,
+        is_usable: bool,
+    ) -> bool {
         let ask = &desired.parameters;
         match record.state {
             // Nothing is there that would be kept.
@@ -30,7 +35,7 @@ impl Planner<'_> {
             }
             GrantState::Failed | GrantState::NoSeat if record.granted_at.is_none() => {
                 // What the target did not take may be taken now.
-                if record.desired_parameters != *ask {
+                if is_usable && record.desired_parameters != *ask {
                     record.desired_parameters.clone_from(ask);
                     record.state = GrantState::Granting;
                 }
