@@ -45,7 +45,10 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
             }
             continue;
         }
-        if is_protected(&record.target) || is_barred(namespace, &record.target, ManagementPolicy::Revoke) {
+        if is_protected(&record.target) {
+            continue;
+        }
+        if is_barred(namespace, &record.target, ManagementPolicy::Revoke) {
             continue;
         }
         // What waits of its parameters is another change.
