@@ -66,6 +66,12 @@ pub fn compare(
         for change in &mut person.parameters {
             judge_change(after, &judgement, change);
         }
+        // Another change of the same grant would wait instead.
+        let waits = |access: &Access| {
+            let mut changes = person.parameters.iter();
+            changes.any(|change| change.access == *access && !change.change_set.is_empty())
+        };
+        person.kept.retain(|access| !waits(access));
         // It waits there already, and would go on waiting.
         person
             .parameters
@@ -130,13 +136,13 @@ impl<'a> Side<'a> {
             .any(|gain| gain.key == *key && gain.blocked.is_empty())
     }
 
-    /// Whether anything of the same is lost: of a grant, be it the whole or some of its parameters.
-    fn takes_of(&self, id: &LossId) -> bool {
-        self.losses.iter().any(|loss| {
-            loss.id.target == id.target
-                && grant_of(&loss.id) == grant_of(id)
-                && is_deletion(&loss.id) == is_deletion(id)
-        })
+    /// Whether just this is lost, or the whole grant of which it is a part.
+    fn takes(&self, id: &LossId) -> bool {
+        let is_whole = |loss: &Loss| {
+            let is_grant = matches!(loss.id.what, Lost::Membership(..));
+            is_grant && loss.id.target == id.target && grant_of(&loss.id) == grant_of(id)
+        };
+        self.losses.iter().any(|loss| loss.id == *id || is_whole(loss))
     }
 
     fn takes_now_or_later(&self, left: &LaterLoss) -> bool {
@@ -184,7 +190,7 @@ fn compare_person(old: Option<&Side<'_>>, new: &Side<'_>) -> PersonChange {
             .map(|left| left.access.clone())
             .collect(),
         kept: old_losses
-            .filter(|loss| !loss.change_set.is_empty() && !new.takes_of(&loss.id))
+            .filter(|loss| !loss.change_set.is_empty() && !new.takes(&loss.id))
             .map(access_of)
             .collect(),
         no_longer_coming: old_gains
@@ -273,10 +279,6 @@ fn grant_of(id: &LossId) -> Option<(&RemoteObject, &String)> {
         Lost::Parameters { object, account_id, .. } => Some((object, account_id)),
         Lost::Account | Lost::Deletion => None,
     }
-}
-
-fn is_deletion(id: &LossId) -> bool {
-    id.what == Lost::Deletion
 }
 
 fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAccess {

@@ -420,7 +420,7 @@ pub fn changes(before: &Namespace, after: &Namespace) -> BTreeSet<Change> {
             if is.had && is.left_until != was.left_until {
                 if let Some(until) = is.left_until {
                     changes.insert(Change::Left(who(), access.clone(), until));
-                } else if is.change_set.is_empty() {
+                } else if is.change_set.is_empty() || !is.change.is_empty() {
                     changes.insert(Change::Stays(who(), access.clone()));
                 }
             }

@@ -205,6 +205,11 @@ impl Planner<'_> {
                         record.desired_parameters.clone_from(&desired.parameters);
                         self.begin(key, &mut record);
                     }
+                    // Setting back what takes access away is judged like any other loss, and so is planned from what is there.
+                    Some(true) if self.takes_in_more(key, &mut record) => {
+                        record.state = GrantState::Granted;
+                        record.reason.clear();
+                    }
                     Some(true) => {
                         record.state = GrantState::Updating;
                         record.reason.clear();

@@ -3,9 +3,9 @@
 use super::{GrantKey, Planner};
 use crate::api::conditions::clip;
 use crate::api::employee::{AccountState, EntitlementRecord, GrantState};
-use crate::api::target::ManagementPolicy;
+use crate::api::target::{AccountAction, ManagementPolicy};
 use crate::decide::drift::is_own;
-use crate::decide::effect::Look;
+use crate::decide::effect::{Look, RemoteKey};
 use crate::decide::losses::{account_end, is_unwanted, readable_target};
 use crate::decide::managed::{is_barred, lacks};
 use crate::decide::parameters::{Values, change, schema};
@@ -48,11 +48,7 @@ impl Planner<'_> {
         if record.reason.starts_with(NOT_SENT) {
             record.reason.clear();
         }
-        if self
-            .resolution
-            .blocked
-            .contains_key(&crate::decide::effect::RemoteKey::of(record))
-        {
+        if self.resolution.blocked.contains_key(&RemoteKey::of(record)) {
             return false;
         }
         let Some(change) = change(self.namespace, record, desired) else {
@@ -94,6 +90,13 @@ impl Planner<'_> {
         true
     }
 
+    /// The same of the last look, for a grant that was left alone for a while.
+    pub(super) fn takes_in_more(&mut self, key: &RemoteKey, record: &mut EntitlementRecord) -> bool {
+        let names: Vec<String> = record.desired_parameters.keys().cloned().collect();
+        let look = self.sight.holds.get(key);
+        look.is_some_and(|look| self.take_in_more(record, look, &names))
+    }
+
     /// Says of what should go and stays for want of a verb that it does, and takes that back where it is so no more.
     pub(super) fn say_left(&mut self) {
         let words = |target: &str, verb| {
@@ -114,7 +117,7 @@ impl Planner<'_> {
         }
         for record in self.accounts.values_mut().filter(|record| is_own(record)) {
             let ends = account_end(self.namespace, self.resolution, &record.target);
-            let ends = ends.is_some_and(|end| end.action != crate::api::target::AccountAction::Keep);
+            let ends = ends.is_some_and(|end| end.action != AccountAction::Keep);
             let live = !matches!(
                 record.state,
                 AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting | AccountState::Deleted

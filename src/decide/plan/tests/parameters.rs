@@ -56,7 +56,7 @@ impl Story {
     }
 
     /// The last look at the holders of `chat` shows this limit.
-    fn shows(&mut self, limit: &str, after: i64) {
+    fn shows_limit(&mut self, limit: &str, after: i64) {
         let look = Look {
             holding: Some(Holding {
                 parameters: BTreeMap::from([("limit".to_owned(), limit.to_owned())]),
@@ -319,7 +319,7 @@ fn less_has_the_cause_that_called_for_it() {
 #[test]
 fn more_than_policies_ask_for_is_taken_back_as_drift() {
     let mut story = with_limit("100");
-    story.shows("900", 5);
+    story.shows_limit("900", 5);
     assert!(story.step().unjudged);
     assert_eq!(limits(&story), is(GrantState::Granted, "100", "900"));
     let docket = survey(&story.namespace, story.now).targets["okta"].docket.clone();
@@ -332,7 +332,7 @@ fn more_than_policies_ask_for_is_taken_back_as_drift() {
 
     let mut story = with_limit("100");
     story.ruling = Ruling::Hold;
-    story.shows("20", 5);
+    story.shows_limit("20", 5);
     story.step();
     assert_eq!(sent(&story), ["true 100"]);
 }
@@ -406,7 +406,7 @@ fn what_is_adopted_keeps_its_parameters_until_a_change_is_let_go() {
     let mut story = Story::new();
     story.policy("basics", &limited("100"));
     story.saw(present(true, false));
-    story.shows("500", 0);
+    story.shows_limit("500", 0);
     story.step();
     assert_eq!(limits(&story), is(GrantState::Granted, "100", "500"));
     story.ruling = Ruling::Hold;
