@@ -357,7 +357,7 @@ async fn an_entitlement_gets_another_name() {
         .unwrap();
     let by_id = json!({
         "apiVersion": "rollcall.dev/v1alpha1", "kind": "Entitlement", "metadata": {"name": "by-id"},
-        "spec": {"targetRef": {"name": "directory"}, "scimGroup": {"id": group["id"]}},
+        "spec": {"targetRef": {"name": "directory"}, "scimGroup": {"id": group["id"]}, "parameters": [{"name": "limit", "type": "Integer"}]},
     });
     world.apply(&by_id.to_string()).await;
     world

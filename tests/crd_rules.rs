@@ -688,6 +688,64 @@ async fn targets() {
 }
 
 #[tokio::test]
+async fn parameters_of_entitlements() {
+    let judge = Judge::new("parameters").await;
+    let of = |parameter: &str| format!("{{targetRef: {{name: t}}, scimGroup: {{id: x}}, parameters: [{parameter}]}}");
+    let numbers = "minimum and maximum are for whole numbers: set type: Integer, or remove them";
+    let name = "must be a name: letters, digits and _, a letter first";
+    let cases = [
+        ("a name with a blank", "{name: a b}", name),
+        ("a name that begins with a digit", "{name: 1a}", name),
+        ("a name twice", "{name: a}, {name: a}", "Duplicate value"),
+        ("an unknown type", "{name: a, type: Number}", "supported values"),
+        ("a least text", "{name: a, minimum: 1}", numbers),
+        ("a greatest truth", "{name: a, type: Boolean, maximum: 1}", numbers),
+        (
+            "a range upside down",
+            "{name: a, type: Integer, minimum: 2, maximum: 1}",
+            "minimum is above maximum: swap them",
+        ),
+        (
+            "a default that is no value",
+            "{name: a, values: [x, y], default: z}",
+            "default must be one of values: correct it, or add it to them",
+        ),
+        ("an unknown loss", "{name: a, loss: Sometimes}", "supported values"),
+    ];
+    let specs: Vec<String> = cases.iter().map(|(_, parameter, _)| of(parameter)).collect();
+    let cases: Vec<(&str, &str, &str)> = cases
+        .iter()
+        .zip(&specs)
+        .map(|((case, _, expected), spec)| (*case, spec.as_str(), *expected))
+        .collect();
+    judge.refuses("Entitlement", &cases).await;
+    let whole = of("{name: limit, type: Integer, minimum: 1, maximum: 1, default: '1'}, \
+         {name: tier, values: [silver, gold], default: gold, loss: Higher}, {name: note, loss: Never}");
+    judge
+        .takes("Entitlement", &[("parameters of every type", &whole)])
+        .await;
+}
+
+#[tokio::test]
+async fn what_a_target_lets_us_do() {
+    let judge = Judge::new("managed").await;
+    let with = |verbs: &str| {
+        let scim = "scim: {baseURL: 'https://a.example', bearerTokenSecretRef: {name: s, key: k}}";
+        format!("{{adopt: Never, {scim}, managementPolicies: {verbs}}}")
+    };
+    let (unknown, twice) = (with("[Observe, Take]"), with("[Observe, Observe]"));
+    let cases = [
+        ("an unknown verb", unknown.as_str(), "supported values"),
+        ("a verb twice", twice.as_str(), "Duplicate value"),
+    ];
+    judge.refuses("TargetSystem", &cases).await;
+    let (none, some) = (with("[]"), with("[Observe, Revoke, Deactivate]"));
+    judge
+        .takes("TargetSystem", &[("no verb at all", &none), ("taking only", &some)])
+        .await;
+}
+
+#[tokio::test]
 async fn entitlements() {
     let judge = Judge::new("entitlements").await;
     let exactly = "set exactly one of scimGroup, scimRole, scimEntitlement, http, roleBinding and clusterRoleBinding";

@@ -566,7 +566,7 @@ impl Company {
         for (name, group, ready) in THINGS {
             let Some(group) = group else { continue };
             let target = if name == "t5" { "nowhere" } else { "okta" };
-            let mut spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": group}});
+            let mut spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": group}, "parameters": [{"name": "limit", "type": "Integer"}]});
             if DUTY.contains(&name) {
                 spec["exclusiveGroup"] = json!("duty");
             }

@@ -287,7 +287,7 @@ fn policy() -> impl Strategy<Value = Value> {
 fn thing(number: usize) -> impl Strategy<Value = Value> {
     (any::<bool>(), any::<bool>(), select(&["", "g"][..])).prop_map(move |(there, seen, group)| {
         let mut spec =
-            json!({"targetRef": {"name": format!("s{}", number % 2)}, "scimGroup": {"id": format!("g{number}")}});
+            json!({"targetRef": {"name": format!("s{}", number % 2)}, "scimGroup": {"id": format!("g{number}")}, "parameters": [{"name": "limit", "type": "Integer"}]});
         if !group.is_empty() {
             spec["exclusiveGroup"] = json!(group);
         }

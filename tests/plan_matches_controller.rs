@@ -59,7 +59,18 @@ fn foretold(before: &Namespace, after: &Namespace) -> (BTreeSet<Change>, BTreeSe
         for stays in &person.no_longer_going {
             all.insert(Change::Stays(who(), stays.clone()));
         }
-        for parameter in &person.parameters {
+        for parameter in person.changing() {
+            if !parameter.change_set.is_empty() {
+                // What was held before for something else goes on being held.
+                if parameter.waited_in.is_empty() {
+                    all.insert(Change::Held(
+                        who(),
+                        parameter.access.clone(),
+                        parameter.change_set.clone(),
+                    ));
+                }
+                continue;
+            }
             all.insert(Change::Parameter(
                 who(),
                 parameter.access.clone(),

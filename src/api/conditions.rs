@@ -82,6 +82,10 @@ pub const UNDONE: &str = "UndoneByOthers";
 pub const CLAIMED_TWICE: &str = "ClaimedTwice";
 /// The account is one that nobody may touch.
 pub const PROTECTED: &str = "Protected";
+/// `managementPolicies` of the target leaves out the verb that would do it.
+pub const NOT_MANAGED: &str = "NotManaged";
+/// A policy gives parameters that the entitlement does not take.
+pub const PARAMETERS_REFUSED: &str = "ParametersRefused";
 /// The end that the object names is over.
 pub const EXPIRED: &str = "Expired";
 /// The end that the object names is still to come.

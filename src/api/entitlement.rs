@@ -106,9 +106,15 @@ pub enum Ownership {
 /// Something that a policy may say of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.type) && self.type == 'Integer') || (!has(self.minimum) && !has(self.maximum))").message("minimum and maximum are for whole numbers: set type: Integer, or remove them"),
+    validation = Rule::new("!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum").message("minimum is above maximum: swap them"),
+    validation = Rule::new("!has(self.default) || !has(self.values) || self.default in self.values").message("default must be one of values: correct it, or add it to them")
+)]
 pub struct Parameter {
     /// Its name.
     #[schemars(length(min = 1, max = 63))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-zA-Z][a-zA-Z0-9_]*$')").message("must be a name: letters, digits and _, a letter first"))]
     pub name: String,
     /// What it is. Default `String`.
     #[serde(default, rename = "type")]

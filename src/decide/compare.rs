@@ -18,11 +18,13 @@ use super::effect::RemoteKey;
 use super::guard::{Admission, GainId, Judge as _, Judgement, Line, Loss, LossId, Lost, Memory, Terms, Verdict};
 use super::index::{Entry, Namespace, Person};
 use super::losses::{Named, account_name, grace, is_unwanted, losses};
+use super::managed::{is_barred, lacks};
 use super::resolve::{Resolution, resolve};
 use super::survey::{Survey, judge_all, survey_with};
 use super::unmanaged::{Stray, forecast};
 use crate::api::employee::{Cause, EntitlementRecord, GrantState};
-use crate::api::target::Budget;
+use crate::api::entitlement::RemoteObject;
+use crate::api::target::{Budget, ManagementPolicy};
 
 /// Compares, as of an instant, once the edits have settled. `limits` is the operator's budget for the whole namespace.
 /// `progress` is told how many people have been looked at.
@@ -63,6 +65,19 @@ pub fn compare(
         for loss in &mut person.losses {
             judge_loss(after, &judgement, loss);
         }
+        for change in &mut person.parameters {
+            judge_change(after, &judgement, change);
+        }
+        // Another change of the same grant would wait instead.
+        let waits = |access: &Access| {
+            let mut changes = person.parameters.iter();
+            changes.any(|change| change.access == *access && !change.change_set.is_empty())
+        };
+        person.kept.retain(|access| !waits(access));
+        // It waits there already, and would go on waiting.
+        person
+            .parameters
+            .retain(|change| change.change_set.is_empty() || change.change_set != change.waited_in);
         let is_barred = person.gains.iter().any(|gain| !gain.blocked.is_empty());
         if is_barred && let Some(employee) = after.employees.get(&person.employee) {
             unbar(after, employee, person, now);
@@ -157,8 +172,13 @@ impl<'a> Side<'a> {
             .any(|gain| gain.key == *key && gain.blocked.is_empty())
     }
 
+    /// Whether just this is lost, or the whole grant of which it is a part.
     fn takes(&self, id: &LossId) -> bool {
-        self.losses.iter().any(|loss| loss.id == *id)
+        let is_whole = |loss: &Loss| {
+            let is_grant = matches!(loss.id.what, Lost::Membership(..));
+            is_grant && loss.id.target == id.target && grant_of(&loss.id) == grant_of(id)
+        };
+        self.losses.iter().any(|loss| loss.id == *id || is_whole(loss))
     }
 
     fn takes_now_or_later(&self, left: &LaterLoss) -> bool {
@@ -194,10 +214,11 @@ fn compare_person(old: Option<&Side<'_>>, new: &Side<'_>) -> PersonChange {
         losses: new
             .losses
             .iter()
+            .filter(|loss| !matches!(loss.id.what, Lost::Parameters { .. }))
             .map(|loss| lost_access(old, new.person, loss))
             .collect(),
         later: new.later.iter().filter(|left| !was_left(left)).cloned().collect(),
-        parameters: parameters(new.namespace, new.person, new.resolution),
+        parameters: parameters(new),
         no_longer_going: old
             .iter()
             .flat_map(|old| &old.later)
@@ -287,16 +308,21 @@ fn is_had(record: &EntitlementRecord) -> bool {
         )
 }
 
+/// The grant that a loss is about: object and account. `None` for the account itself.
+fn grant_of(id: &LossId) -> Option<(&RemoteObject, &String)> {
+    match &id.what {
+        Lost::Membership(object, account) => Some((object, account)),
+        Lost::Parameters { object, account_id, .. } => Some((object, account_id)),
+        Lost::Account | Lost::Deletion | Lost::Unmanaged(_) => None,
+    }
+}
+
 fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAccess {
     let records = person.status.entitlements.iter();
     let gave = records
-        .filter(|record| match &loss.id.what {
-            Lost::Membership(object, account) => {
-                RemoteKey::of(record).object == *object
-                    && record.account_id == *account
-                    && record.target == loss.id.target
-            }
-            Lost::Account | Lost::Deletion | Lost::Unmanaged(_) => false,
+        .filter(|record| {
+            grant_of(&loss.id) == Some((&RemoteKey::of(record).object, &record.account_id))
+                && record.target == loss.id.target
         })
         .flat_map(|record| record.grantors.iter().cloned());
     let due = old.and_then(|old| old.losses.iter().find(|due| due.id == loss.id));
@@ -313,30 +339,38 @@ fn lost_access(old: Option<&Side<'_>>, person: &Person, loss: &Loss) -> LostAcce
 }
 
 fn access_of(loss: &Loss) -> Access {
-    let what = match loss.id.what {
-        Lost::Account => "account",
-        Lost::Deletion => "deletion",
-        Lost::Membership(..) | Lost::Unmanaged(_) => loss.label.as_str(),
+    let what = match &loss.id.what {
+        Lost::Account => "account".to_owned(),
+        Lost::Deletion => "deletion".to_owned(),
+        Lost::Membership(..) | Lost::Parameters { .. } | Lost::Unmanaged(_) => loss.label.clone(),
     };
     Access {
         target: loss.id.target.clone(),
-        entitlement: what.to_owned(),
+        entitlement: what,
     }
 }
 
 /// Parameters that differ between what is on record and what is wanted.
-fn parameters(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec<ParameterChange> {
+fn parameters(side: &Side<'_>) -> Vec<ParameterChange> {
+    let (namespace, resolution) = (side.namespace, side.resolution);
     if resolution.frozen.is_some() || resolution.ending.is_some() {
         return Vec::new();
     }
     let mut changes = Vec::new();
-    for record in person.status.entitlements.iter().filter(|record| is_had(record)) {
-        let Some(desired) = resolution.desired.get(&RemoteKey::of(record)) else {
+    for record in side.person.status.entitlements.iter().filter(|record| is_had(record)) {
+        let key = RemoteKey::of(record);
+        let Some(desired) = resolution.desired.get(&key) else {
             continue;
         };
-        if is_unwanted(namespace, person, resolution, record) {
+        if is_unwanted(namespace, side.person, resolution, record) || resolution.blocked.contains_key(&key) {
             continue;
         }
+        let loss = side.losses.iter().find(|loss| {
+            let is_of_parameters = matches!(loss.id.what, Lost::Parameters { .. });
+            is_of_parameters
+                && loss.id.target == key.target
+                && grant_of(&loss.id) == Some((&key.object, &record.account_id))
+        });
         let names: BTreeSet<&String> = record
             .desired_parameters
             .keys()
@@ -354,11 +388,34 @@ fn parameters(namespace: &Namespace, person: &Person, resolution: &Resolution) -
                     name: name.clone(),
                     from,
                     to,
+                    id: loss.map(|loss| loss.id.clone()),
+                    waited_in: loss.map(|loss| loss.change_set.clone()).unwrap_or_default(),
+                    cause: loss.map(|loss| loss.cause),
+                    change_set: String::new(),
+                    blocked: String::new(),
                 });
             }
         }
     }
     changes
+}
+
+/// What would become of a change of parameters.
+fn judge_change(after: &Namespace, judgement: &Judgement, change: &mut ParameterChange) {
+    let target = after.targets.get(&change.access.target).and_then(Entry::readable);
+    if let Some(target) = target
+        && is_barred(after, &change.access.target, ManagementPolicy::Update)
+    {
+        change.blocked = lacks(&target.spec, &change.access.target, ManagementPolicy::Update);
+    }
+    let Some(id) = &change.id else { return };
+    match judgement.loss(id) {
+        Verdict::Held { change_set, .. } => change.change_set = change_set,
+        Verdict::Wait => {
+            "its target cannot be read, and without its budget nothing goes".clone_into(&mut change.blocked);
+        }
+        Verdict::Released { .. } => {}
+    }
 }
 
 /// What is barred by something that goes is given once that is gone.

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::guard::{Loss, LossId, Lost};
 use super::index::{Namespace, Person};
 use super::losses::{account_end, may_need_account};
+use super::managed::is_barred;
 use super::protected::is_known_protected;
 use super::resolve::Resolution;
 use crate::api::employee::{AccountRecord, AccountState, Cause};
-use crate::api::target::AccountAction;
+use crate::api::target::{AccountAction, ManagementPolicy};
 
 /// How long after deactivation an account is deleted, where `after` says nothing.
 const DELETE_AFTER: Duration = Duration::from_hours(720);
@@ -20,7 +21,11 @@ pub fn deletion_at(namespace: &Namespace, resolution: &Resolution, record: &Acco
     let end = account_end(namespace, resolution, &record.target)?;
     let ends = record.state == AccountState::Deactivated && end.action == AccountAction::Delete;
     // What cannot be told takes nothing, and this cannot be given back.
-    if !ends || resolution.frozen.is_some() || may_need_account(resolution, &record.target) {
+    if !ends
+        || is_barred(namespace, &record.target, ManagementPolicy::Delete)
+        || resolution.frozen.is_some()
+        || may_need_account(resolution, &record.target)
+    {
         return None;
     }
     let delay = end.after.map_or(DELETE_AFTER, |after| after.get_or(DELETE_AFTER));

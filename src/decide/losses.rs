@@ -8,16 +8,18 @@ use super::effect::{RemoteKey, exception_of, subject_name};
 use super::facts::fold;
 use super::guard::{Loss, LossId, Lost, is_kin};
 use super::index::{Entry, Namespace, Person};
+use super::managed::is_barred;
+use super::parameters;
 use super::protected::is_known_protected;
 use super::record::waits;
 use super::resolve::{Resolution, in_force, resolve};
 use crate::api::access_exception::ExceptionEffect;
 use crate::api::employee::{AccountRecord, AccountState, Cause, EmployeeSpec, EntitlementRecord, GrantState};
 use crate::api::policy::{Effect, Mode};
-use crate::api::target::{AccountAction, AccountEnd, TargetSystem};
+use crate::api::target::{AccountAction, AccountEnd, ManagementPolicy, TargetSystem};
 
 /// Everything that `person` has by us and should not have, exits included. What is at a protected account is nobody's to
-/// take.
+/// take, and what `managementPolicies` keeps us from taking is not about to be lost.
 pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -> Vec<Loss> {
     if resolution.frozen.is_some() {
         return Vec::new();
@@ -36,11 +38,22 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
             if record.state.may_be_held() && record.state != GrantState::Revoking {
                 kept_targets.insert(&record.target);
             }
+            if let Some(loss) = lowered(namespace, person, resolution, record)
+                && !is_protected(&record.target)
+            {
+                losses.push(loss);
+            }
             continue;
         }
         if is_protected(&record.target) {
             continue;
         }
+        if is_barred(namespace, &record.target, ManagementPolicy::Revoke) {
+            continue;
+        }
+        // What waits of its parameters is another change.
+        let waits = record.parameter_change.is_empty();
+        let change_set = if waits { record.change_set.as_str() } else { "" };
         losses.push(Loss {
             id: id(
                 &record.target,
@@ -49,10 +62,10 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
             cause: as_judged(
                 cause(namespace, resolution, record),
                 record.cause,
-                &record.change_set,
+                change_set,
                 &record.approval,
             ),
-            change_set: waiting_in(&record.change_set, &record.approval),
+            change_set: waiting_in(change_set, &record.approval),
             label: record.entitlement.clone(),
         });
     }
@@ -69,7 +82,9 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         let wanted = resolution.ending.is_none()
             && (kept_targets.contains(record.target.as_str()) || may_need_account(resolution, &record.target));
         let ends = live && !wanted && end.is_some_and(|end| end.action != AccountAction::Keep);
-        if ends && !is_protected(&record.target) {
+        let may_end =
+            !is_protected(&record.target) && !is_barred(namespace, &record.target, ManagementPolicy::Deactivate);
+        if ends && may_end {
             let member = losses
                 .iter()
                 .find(|loss| loss.id.target == record.target)
@@ -88,6 +103,48 @@ pub fn losses(namespace: &Namespace, person: &Person, resolution: &Resolution) -
         }
     }
     losses
+}
+
+/// What a grant that is to stay loses of its parameters.
+fn lowered(
+    namespace: &Namespace,
+    person: &Person,
+    resolution: &Resolution,
+    record: &EntitlementRecord,
+) -> Option<Loss> {
+    let key = RemoteKey::of(record);
+    // What must not be begun is not changed either.
+    if resolution.ending.is_some() || resolution.blocked.contains_key(&key) {
+        return None;
+    }
+    let desired = resolution.desired.get(&key)?;
+    if is_unwanted(namespace, person, resolution, record)
+        || is_barred(namespace, &record.target, ManagementPolicy::Update)
+    {
+        return None;
+    }
+    let change = parameters::change(namespace, record, desired).filter(|change| change.is_loss)?;
+    let is_same = record.parameter_change == change.text;
+    let change_set = if is_same { record.change_set.as_str() } else { "" };
+    Some(Loss {
+        cause: as_judged(
+            parameters::cause(namespace, resolution, record, desired),
+            record.cause,
+            change_set,
+            &record.approval,
+        ),
+        change_set: waiting_in(change_set, &record.approval),
+        label: record.entitlement.clone(),
+        id: LossId {
+            employee: person.name.clone(),
+            target: key.target,
+            what: Lost::Parameters {
+                object: key.object,
+                account_id: record.account_id.clone(),
+                change: change.text,
+            },
+        },
+    })
 }
 
 /// The cause of a loss that waits is the one it was judged by: that an edit is enforced by now, or that there was another
@@ -196,20 +253,12 @@ pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &Entitlemen
     if let Some(cause) = resolution.denied_causes.get(&RemoteKey::of(record)) {
         return *cause;
     }
-    let edited = |name: &String| match namespace.policies.get(name) {
-        Some(Entry::Readable(policy)) => {
-            // A policy that is new was not edited.
-            let enforced = policy.status.as_ref().and_then(|status| status.enforced_generation);
-            policy.metadata.generation.unwrap_or(1) != enforced.unwrap_or(1)
-        }
-        Some(Entry::Broken { .. }) | None => true,
-    };
     let (exceptions, policies): (Vec<&String>, Vec<&String>) = record
         .grantors
         .iter()
         .partition(|grantor| exception_of(grantor).is_some());
     let by_policy = !policies.is_empty();
-    if policies.into_iter().any(edited) {
+    if policies.into_iter().any(|name| is_edited(namespace, name)) {
         Cause::PolicyChange
     } else if !by_policy
         && exceptions
@@ -219,6 +268,18 @@ pub fn cause(namespace: &Namespace, resolution: &Resolution, record: &Entitlemen
         Cause::Manual
     } else {
         Cause::AttributeChange
+    }
+}
+
+/// Whether a policy that gave something was edited or deleted, and not everybody was judged by that yet.
+pub fn is_edited(namespace: &Namespace, policy: &str) -> bool {
+    match namespace.policies.get(policy) {
+        Some(Entry::Readable(policy)) => {
+            // A policy that is new was not edited.
+            let enforced = policy.status.as_ref().and_then(|status| status.enforced_generation);
+            policy.metadata.generation.unwrap_or(1) != enforced.unwrap_or(1)
+        }
+        Some(Entry::Broken { .. }) | None => true,
     }
 }
 

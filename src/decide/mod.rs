@@ -25,6 +25,8 @@ pub mod guard;
 pub mod index;
 pub mod ledger;
 pub mod losses;
+pub mod managed;
+pub mod parameters;
 pub mod phase;
 pub mod plan;
 pub mod protected;

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::effect::Outcome;
 use super::guard::Verdict;
 use super::losses::Grace;
+use super::parameters::{Values, not_taken};
 use crate::api::conditions::clip;
 use crate::api::employee::{AccountRecord, AccountState, Cause, Deletion, EntitlementRecord, GrantState, Release};
 
@@ -93,6 +94,11 @@ pub fn absorb_grant(record: &mut EntitlementRecord, outcome: &Outcome, now: Time
                 if let Some(holding) = holding {
                     record.grant_id.clone_from(&holding.grant_id);
                     record.applied_parameters.extend(holding.parameters.clone());
+                    // It would show the same after every other try: a person must mend it.
+                    if let Some(why) = not_taken(&record.desired_parameters, &holding.parameters) {
+                        clip(&why, 256).clone_into(&mut record.last_error);
+                        record.state = GrantState::Failed;
+                    }
                 }
             }
             if !account_id.is_empty() {
@@ -255,8 +261,38 @@ pub fn keep_account(record: &mut AccountRecord) {
     }
 }
 
+/// Sets a grant's parameters to less, or holds that, as judged. `change` says from what to what, `ask` to what. What waits keeps
+/// the parameters that it has, and what is under way goes on until it is read back.
+pub fn lower_grant(record: &mut EntitlementRecord, change: &str, ask: &Values, verdict: &Verdict, now: Timestamp) {
+    if *verdict == Verdict::Wait {
+        return;
+    }
+    change.clone_into(&mut record.parameter_change);
+    if loss_fields!(record).let_go(verdict, now) {
+        record.state = GrantState::Updating;
+        record.desired_parameters.clone_from(ask);
+        record.reason = format!("becomes less: {}", clip(change, 240));
+        if record.change_set.is_empty() {
+            record.parameter_change.clear();
+        }
+    } else if loss_fields!(record).hold(verdict) && record.state == GrantState::Granted {
+        record.state = GrantState::Held;
+    }
+}
+
+/// Sets a grant's parameters to what takes nothing away.
+pub fn change_grant(record: &mut EntitlementRecord, change: &str, ask: &Values) {
+    record.state = GrantState::Updating;
+    record.desired_parameters.clone_from(ask);
+    record.reason = format!("is changed: {}", clip(change, 240));
+}
+
 /// Lets a grant go, or holds it, as judged.
 pub fn lose_grant(record: &mut EntitlementRecord, verdict: &Verdict, now: Timestamp) {
+    if *verdict != Verdict::Wait {
+        // What waited of its parameters is overtaken.
+        record.parameter_change.clear();
+    }
     // What is still on its way in is held once it is there; its record names the ChangeSet all the same.
     if loss_fields!(record).let_go(verdict, now) {
         record.state = GrantState::Revoking;
@@ -275,6 +311,7 @@ pub fn keep_grant(record: &mut EntitlementRecord) {
     );
     if waits(&record.change_set, &record.approval) && !let_go {
         record.change_set.clear();
+        record.parameter_change.clear();
         record.cause = None;
         record.reason.clear();
     }
@@ -314,6 +351,7 @@ fn why(cause: Cause) -> &'static str {
 /// Clears what the record says of an earlier loss, but not what the guard counts.
 pub fn forget_loss(record: &mut EntitlementRecord) {
     loss_fields!(record).forget();
+    record.parameter_change.clear();
     record.revoked_at = None;
     record.scheduled_at = None;
 }

@@ -290,7 +290,8 @@ mod tests {
     fn entitlement(name: &str, id: &str) -> Value {
         json!({"apiVersion": "rollcall.dev/v1alpha1", "kind": "Entitlement",
             "metadata": {"name": name, "generation": 1},
-            "spec": {"targetRef": {"name": "okta"}, "scimGroup": {"displayName": name}},
+            "spec": {"targetRef": {"name": "okta"}, "scimGroup": {"displayName": name},
+                "parameters": [{"name": "limit", "type": "Integer"}]},
             "status": {"observedGeneration": 1, "remote": {"kind": "Group", "id": id}, "holders": 0, "pending": 0, "held": 0}})
     }
 

@@ -8,7 +8,8 @@ use super::deletions::deletions;
 use super::effect::{RemoteKey, short_digest};
 use super::gains::{gains, is_about_gain, is_gain};
 use super::guard::{
-    Case, Docket, Judgement, Keeper, Known, Member, Memory, NAMESPACE_WINDOW, Spent, Terms, What, judge, window,
+    Case, Docket, Judgement, Keeper, Known, Member, Memory, NAMESPACE_WINDOW, Spent, Terms, What, judge,
+    label_of_change, window,
 };
 use super::index::{Entry, Namespace, Person};
 use super::losses::losses;
@@ -319,12 +320,15 @@ pub(super) fn count_grant(
         cause: record.cause.filter(|_| !waits),
     };
     survey.spend(namespace, person, &record.target, &spending, now);
-    let what = if is_about_gain(record) {
-        What::Grant
+    let label = label_of_change(&record.entitlement, &record.parameter_change);
+    let (what, label) = if !record.parameter_change.is_empty() {
+        (What::Parameters, label.as_str())
+    } else if is_about_gain(record) {
+        (What::Grant, record.entitlement.as_str())
     } else {
-        What::Entitlement
+        (What::Entitlement, record.entitlement.as_str())
     };
-    let member = Member::new(&person.name, &record.target, what, &record.entitlement);
+    let member = Member::new(&person.name, &record.target, what, label);
     survey.has_member(&record.change_set, member);
 }
 

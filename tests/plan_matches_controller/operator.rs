@@ -80,7 +80,7 @@ impl Operator {
             read::<TargetSystem>(&object("TargetSystem", name, 1, &spec, &Value::Null)).put(&mut operator.namespace);
         }
         for ((name, target), is_exclusive) in THINGS.into_iter().zip(case.exclusive) {
-            let mut spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": name}});
+            let mut spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": name}, "parameters": [{"name": "limit", "type": "Integer"}]});
             if is_exclusive {
                 spec["exclusiveGroup"] = json!("duties");
             }
@@ -331,6 +331,8 @@ fn account_of(person: &Person, target: &str) -> String {
 struct Standing {
     had: bool,
     change_set: String,
+    /// Of its parameters, where that is what waits.
+    change: String,
     cause: Option<Cause>,
     parameters: BTreeMap<String, String>,
     gain_held: bool,
@@ -346,6 +348,7 @@ fn standings(person: &Person) -> BTreeMap<(Access, String), Standing> {
         let standing = Standing {
             had,
             change_set: record.change_set.clone(),
+            change: record.parameter_change.clone(),
             cause: record.cause,
             parameters: record.desired_parameters.clone(),
             gain_held: record.state == GrantState::Pending,
@@ -407,7 +410,8 @@ pub fn changes(before: &Namespace, after: &Namespace) -> BTreeSet<Change> {
             if was.had && !is.had {
                 changes.insert(Change::Lost(who(), access.clone(), is.cause.unwrap()));
             }
-            if held(&is) && !held(&was) {
+            // Another change of the same grant waits for another decision.
+            if held(&is) && (!held(&was) || is.change != was.change) {
                 changes.insert(Change::Held(who(), access.clone(), is.change_set.clone()));
             }
             if held(&was) && is.had && !held(&is) {
@@ -416,7 +420,7 @@ pub fn changes(before: &Namespace, after: &Namespace) -> BTreeSet<Change> {
             if is.had && is.left_until != was.left_until {
                 if let Some(until) = is.left_until {
                     changes.insert(Change::Left(who(), access.clone(), until));
-                } else if is.change_set.is_empty() {
+                } else if is.change_set.is_empty() || !is.change.is_empty() {
                     changes.insert(Change::Stays(who(), access.clone()));
                 }
             }

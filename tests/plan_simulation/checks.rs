@@ -178,6 +178,7 @@ impl Sim {
                     old.is_some_and(|old| self.is_wanted(before, old)),
                 );
             }
+            self.check_lowering(before, old, record);
             let taken = record.origin == Origin::Adopted && record.state == GrantState::Granted;
             if taken {
                 self.check_adoption(&record.target);
@@ -228,6 +229,75 @@ impl Sim {
             }
         }
         assert!(after.entitlements.len() <= 256);
+    }
+
+    /// The limit that the policies ask for, where they agree on one.
+    fn asked_limit(&self, number: usize, thing: usize) -> Option<usize> {
+        let giving = self.acting(number, thing);
+        let giving = giving.filter(|rule| rule.fate == Fate::Fine && !rule.denies);
+        let limits: BTreeSet<usize> = giving.map(|rule| rule.limit).collect();
+        limits.first().copied().filter(|_| limits.len() == 1)
+    }
+
+    /// I6: less than the target is known to have is set in motion by a release, with a cause, and within the budget; and only
+    /// where policies ask for just that, or have asked before.
+    fn check_lowering(&mut self, person: &Person, old: Option<&EntitlementRecord>, record: &EntitlementRecord) {
+        let limit =
+            |values: &BTreeMap<String, String>| values.get("limit").and_then(|limit| limit.parse::<usize>().ok());
+        let Some(old) = old.filter(|_| record.state == GrantState::Updating) else {
+            return;
+        };
+        let (from, to) = (
+            limit(&record.applied_parameters),
+            limit(&record.desired_parameters).unwrap(),
+        );
+        let was_sent = matches!(old.state, GrantState::Updating | GrantState::Failed);
+        let let_go = was_sent && limit(&old.desired_parameters).is_some_and(|before| before <= to);
+        if let_go || from.is_some_and(|from| from <= to) {
+            return;
+        }
+        let number = number_of(&person.name);
+        let asked = self.asked_limit(number, thing_of(record));
+        assert!(
+            asked == Some(to) || limit(&old.desired_parameters) == Some(to),
+            "less than anybody asks for: {record:?}"
+        );
+        assert!(!self.people[number].paused, "a loss while paused");
+        let cause = record
+            .cause
+            .unwrap_or_else(|| panic!("I6: less without a cause: {record:?}"));
+        assert!(
+            matches!(cause, Cause::AttributeChange | Cause::PolicyChange | Cause::Drift),
+            "I6: {record:?}"
+        );
+        let release = record
+            .release
+            .unwrap_or_else(|| panic!("I6: less without a release: {record:?}"));
+        assert_ne!(release, Release::Evidence, "I6: {record:?}");
+        assert_eq!(
+            record.released_at.as_ref().map(|at| at.0),
+            Some(self.now),
+            "I6: {record:?}"
+        );
+        let at = (number, record.target.clone(), record.remote_id.clone());
+        self.check_budget(at, cause, release);
+    }
+
+    /// I3: a limit is set to what the record says, while it says that this is under way; and I6: to less than the target
+    /// confirmed only if it was let go, which [`Self::check_lowering`] saw.
+    pub fn check_limit(&self, target: &str, person: &str, name: &str, account: &str, (from, to): (usize, usize)) {
+        let records = self.grants(person, target, name, account);
+        let wanted = to.to_string();
+        let meant = |record: &EntitlementRecord| {
+            matches!(
+                record.state,
+                GrantState::Updating | GrantState::Granting | GrantState::Failed
+            ) && record.desired_parameters.get("limit") == Some(&wanted)
+        };
+        assert!(
+            records.iter().any(meant),
+            "I3: the limit of {person} for {name} goes from {from} to {to} without an intent on record: {records:?}"
+        );
     }
 
     fn check_adoption(&self, target: &str) {
@@ -322,7 +392,13 @@ impl Sim {
         let place = (target.to_owned(), name.to_owned(), account.to_owned());
         let records = self.grants(person, target, name, account);
         if hold {
-            let meant = |record: &EntitlementRecord| matches!(record.state, GrantState::Granting | GrantState::Failed);
+            // What others took away while its limit was being set is set with it.
+            let meant = |record: &EntitlementRecord| {
+                matches!(
+                    record.state,
+                    GrantState::Granting | GrantState::Failed | GrantState::Updating
+                )
+            };
             assert!(
                 records.iter().any(meant),
                 "I3: {person} is given {name} without an intent on record: {records:?}"
@@ -516,7 +592,7 @@ impl Sim {
             for record in records {
                 let settled = match record.state {
                     GrantState::Granted => self.is_wanted(&person, record) || self.is_left(record),
-                    GrantState::Held => !self.is_wanted(&person, record),
+                    GrantState::Held => self.is_wanted(&person, record) != record.parameter_change.is_empty(),
                     GrantState::Pending => given || contradicted,
                     GrantState::Revoked => true,
                     // Their account cannot be made: somebody else's is in the way.
@@ -554,8 +630,18 @@ impl Sim {
             GrantState::Granted => {
                 let account = remote.accounts.get(&record.account_id);
                 let usable = target == "cluster" || account.is_some_and(|account| account.active || account.locked);
-                here(record) && usable && remote.holds(name, &record.account_id)
+                // What cannot be told may keep a limit, and so may an exception.
+                let (limit, thing) = (remote.limit(name, &record.account_id), thing_of(record));
+                let unclear = |grantor: &String| self.policy(grantor).is_none_or(Rule::is_unclear);
+                let asked = self.asked_limit(number, thing);
+                let as_asked = asked.is_none() || limit == asked || record.grantors.iter().any(unclear);
+                assert!(
+                    as_asked,
+                    "the limit is {limit:?}, and {asked:?} is asked for: {record:?}"
+                );
+                here(record) && usable && limit.is_some()
             }
+            GrantState::Held => here(record) && remote.holds(name, &record.account_id),
             GrantState::Pending => !record.reason.is_empty(),
             GrantState::Granting => is_blocked(person, target),
             _ => false,

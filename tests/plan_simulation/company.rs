@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rollcall::api::employee::{EmployeeSpec, GroupPath};
 
+/// The limit that others gave with what they gave.
+pub const OTHERS_LIMIT: usize = 2;
 pub const PEOPLE: usize = 4;
 pub const POLICIES: usize = 3;
 pub const EXCEPTIONS: usize = 2;
@@ -238,6 +240,8 @@ pub enum Deed {
     Delete,
     /// Make an account unusable.
     Lock,
+    /// Set somebody's limit to something else.
+    Limit,
 }
 
 /// A company, and what happens to it.
@@ -346,7 +350,8 @@ fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         4 => Just(Deed::Remove),
         1 => Just(Deed::Delete),
-        1 => Just(Deed::Lock)
+        1 => Just(Deed::Lock),
+        2 => Just(Deed::Limit)
     ]
 }
 

@@ -11,8 +11,8 @@ use rollcall::decide::effect::{AccountSight, Intent, IntentKey, Outcome, attribu
 #[derive(Debug, Default)]
 pub struct Desk {
     pub people: BTreeMap<String, PersonDesk>,
-    /// The last look at the holders of groups.
-    pub holders: BTreeMap<String, (BTreeSet<String>, Timestamp)>,
+    /// The last look at the holders of groups, and their limits.
+    pub holders: BTreeMap<String, (BTreeMap<String, usize>, Timestamp)>,
     /// The last look at all accounts, with whether each is usable.
     pub accounts: Option<(BTreeMap<String, bool>, Timestamp)>,
     pub look_at: BTreeSet<String>,

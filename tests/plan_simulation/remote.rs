@@ -1,6 +1,6 @@
 //! A target as it really is: accounts and holders. It does not know what we think of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::company::Deed;
 
@@ -20,8 +20,8 @@ pub struct Account {
 pub struct Remote {
     pub unique: bool,
     pub accounts: BTreeMap<String, Account>,
-    /// Account ids by group.
-    pub holders: BTreeMap<String, BTreeSet<String>>,
+    /// Account ids by group, each with its limit.
+    pub holders: BTreeMap<String, BTreeMap<String, usize>>,
     /// How many accounts there ever were.
     pub made: usize,
     /// How often something was changed.
@@ -101,11 +101,18 @@ impl Remote {
                 let places = self
                     .holders
                     .iter()
-                    .flat_map(|(group, ids)| ids.iter().map(move |id| (group.clone(), id.clone())));
+                    .flat_map(|(group, ids)| ids.keys().map(move |id| (group.clone(), id.clone())));
                 let places: Vec<_> = places.collect();
                 if !places.is_empty() {
                     let (group, id) = &places[pick % places.len()];
                     self.holders.get_mut(group).unwrap().remove(id);
+                }
+            }
+            (Deed::Limit, _) => {
+                let mut limits: Vec<&mut usize> = self.holders.values_mut().flat_map(BTreeMap::values_mut).collect();
+                if !limits.is_empty() {
+                    let place = pick % limits.len();
+                    *limits[place] = pick % 4;
                 }
             }
             (Deed::Delete, Some(id)) => self.delete(&id),
@@ -120,6 +127,10 @@ impl Remote {
     }
 
     pub fn holds(&self, group: &str, id: &str) -> bool {
-        self.holders.get(group).is_some_and(|holders| holders.contains(id))
+        self.limit(group, id).is_some()
+    }
+
+    pub fn limit(&self, group: &str, id: &str) -> Option<usize> {
+        self.holders.get(group)?.get(id).copied()
     }
 }

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use crate::checks::Ledger;
 use crate::company::{
-    Case, EXCEPTIONS, Facts, Fate, PEOPLE, POLICIES, Rule, Settings, Special, TARGETS, THINGS, number as called,
+    Case, EXCEPTIONS, Facts, Fate, OTHERS_LIMIT, PEOPLE, POLICIES, Rule, Settings, Special, TARGETS, THINGS,
+    number as called,
 };
 use crate::desk::Desk;
 use crate::remote::{Account, Remote};
@@ -120,7 +121,11 @@ impl Sim {
                 };
                 let (thing, _) = THINGS.iter().find(|(_, at)| *at == name).unwrap();
                 if let Some(id) = id.filter(|_| before.member) {
-                    remote.holders.entry((*thing).to_owned()).or_default().insert(id);
+                    remote
+                        .holders
+                        .entry((*thing).to_owned())
+                        .or_default()
+                        .insert(id, OTHERS_LIMIT);
                 }
             }
             remote.changes = 0;
@@ -128,7 +133,8 @@ impl Sim {
             sim.put_target(target);
         }
         for (name, target) in THINGS {
-            let spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": name}});
+            let limit = json!({"name": "limit", "type": "Integer", "default": "0"});
+            let spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": name}, "parameters": [limit]});
             let status = json!({"observedGeneration": 1, "remote": {"kind": "Group", "id": name},
                 "holders": 0, "pending": 0, "held": 0});
             sim.index
@@ -221,7 +227,7 @@ impl Sim {
             None => json!({"everyone": true}),
         };
         let parameters = if rule.limit > 0 && !rule.denies {
-            json!({"limit": "1"})
+            json!({"limit": rule.limit.to_string()})
         } else {
             json!({})
         };

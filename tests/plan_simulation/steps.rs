@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::company::{Facts, Fault, Op, PEOPLE, TARGETS};
 use crate::sim::{Sim, group};
+use crate::writer::holding;
 
 impl Sim {
     pub fn apply(&mut self, op: Op) {
@@ -187,7 +188,8 @@ impl Sim {
                     target: (*target).to_owned(),
                     object: group(name),
                 };
-                sight.holds.insert(key, Look::plain(holders.contains(&account), *at));
+                let holding = holders.get(&account).map(|limit| holding(*limit));
+                sight.holds.insert(key, Look { holding, at: *at });
             }
         }
         sight

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rollcall::api::employee::AccountState;
-use rollcall::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Match, Outcome, may_be_ours};
+use rollcall::decide::effect::{AccountAction, AccountSight, Holding, Intent, IntentKey, Match, Outcome, may_be_ours};
 
 use crate::company::{Fault, TARGETS, THINGS};
 use crate::desk::PersonDesk;
@@ -12,6 +12,14 @@ use crate::sim::Sim;
 
 fn done(id: &str, attributes: Option<&str>) -> Outcome {
     Outcome::done(id.to_owned(), attributes.map(str::to_owned))
+}
+
+/// What a look shows of somebody who holds with this limit.
+pub fn holding(limit: usize) -> Holding {
+    Holding {
+        parameters: BTreeMap::from([("limit".to_owned(), limit.to_string())]),
+        ..Holding::default()
+    }
 }
 
 fn retrying() -> Outcome {
@@ -136,8 +144,15 @@ impl Sim {
                         self.send_account(target, &name, id, *action, job.tries, fault)
                     }
                     Intent::Membership {
-                        key, account_id, hold, ..
-                    } => self.send_membership(target, &name, &key.object.id, account_id, *hold, fault),
+                        key,
+                        account_id,
+                        hold,
+                        parameters,
+                        ..
+                    } => {
+                        let limit = hold.then(|| parameters["limit"].parse().unwrap());
+                        self.send_membership(target, &name, &key.object.id, account_id, limit, fault)
+                    }
                 };
                 // Without one, nothing was sent: the whole target waits.
                 if let Some(outcome) = outcome {
@@ -264,9 +279,10 @@ impl Sim {
         person: &str,
         name: &str,
         account: &str,
-        hold: bool,
+        limit: Option<usize>,
         fault: Fault,
     ) -> Option<Outcome> {
+        let hold = limit.is_some();
         if fault == Fault::Down {
             self.desks.get_mut(target).unwrap().holders.remove(name);
             return None;
@@ -284,21 +300,24 @@ impl Sim {
         let seen = self.desks[target].holders.get(name).map(|(seen, _)| seen.clone());
         let fresh = seen.is_none();
         let seen = seen.unwrap_or_else(|| self.read(target, name));
-        if !fresh || seen.contains(&account) != hold {
+        if !fresh || seen.get(&account).copied() != limit {
             let there = target == "cluster" || self.remotes[target].accounts.contains_key(&account);
             if fault == Fault::Refused || (hold && !there) {
                 self.desks.get_mut(target).unwrap().holders.remove(name);
                 return Some(refused());
             }
-            if fault != Fault::Before && self.remotes[target].holds(name, &account) != hold {
-                self.check_membership(target, person, name, &account, hold);
+            let now = self.remotes[target].limit(name, &account);
+            if fault != Fault::Before && now != limit {
+                match (now, limit) {
+                    (Some(from), Some(to)) => self.check_limit(target, person, name, &account, (from, to)),
+                    _ => self.check_membership(target, person, name, &account, hold),
+                }
                 let remote = self.remote(target);
                 let holders = remote.holders.entry(name.to_owned()).or_default();
-                if hold {
-                    holders.insert(account.clone());
-                } else {
-                    holders.remove(&account);
-                }
+                match limit {
+                    Some(limit) => holders.insert(account.clone(), limit),
+                    None => holders.remove(&account),
+                };
                 remote.changes += 1;
             }
             if fault != Fault::No {
@@ -306,15 +325,20 @@ impl Sim {
                 return Some(retrying());
             }
         }
-        let holds = self.read(target, name).contains(&account);
-        Some(if holds == hold {
-            done(&account, None)
+        let now = self.read(target, name).get(&account).copied();
+        Some(if now == limit {
+            Outcome::Done {
+                account_id: account,
+                attributes: None,
+                holding: limit.map(holding),
+                invited: false,
+            }
         } else {
             retrying()
         })
     }
 
-    fn read(&mut self, target: &'static str, name: &str) -> BTreeSet<String> {
+    fn read(&mut self, target: &'static str, name: &str) -> BTreeMap<String, usize> {
         let holders = self.remotes[target].holders.get(name).cloned().unwrap_or_default();
         let now = self.now;
         let desk = self.desks.get_mut(target).unwrap();

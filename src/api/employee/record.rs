@@ -141,10 +141,11 @@ pub struct EntitlementRecord {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub operation_id: String,
-    /// Parameters that the policies ask for.
+    /// Parameters that the policies ask for, as far as that was let go: what the grant has, or is being changed to. What waits
+    /// for a person is in `parameterChange`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub desired_parameters: BTreeMap<String, String>,
-    /// Parameters that the target has confirmed.
+    /// Parameters that the target has confirmed, as it shows them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub applied_parameters: BTreeMap<String, String>,
     /// When the target was read back and had it.
@@ -164,6 +165,11 @@ pub struct EntitlementRecord {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub approval: String,
+    /// The change of parameters that `changeSet` is about, as it shows it: `limit 500 -> 100`. Empty where it is about the grant
+    /// as a whole.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub parameter_change: String,
     /// When the loss was let go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Time>,
@@ -199,7 +205,7 @@ pub enum GrantState {
     Granted,
     /// There, with a change of parameters under way.
     Updating,
-    /// There, no longer wanted, and kept until a person decides.
+    /// There, no longer wanted or wanted with less, and kept as it is until a person decides.
     Held,
     /// Let go; the removal may have been sent and is not yet read back.
     Revoking,

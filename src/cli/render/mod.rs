@@ -8,7 +8,7 @@ use serde::Serialize;
 
 pub use self::markdown::markdown;
 pub use self::table::table;
-use crate::decide::compare::{Access, Comparison, Edit, PersonChange, PolicyTotal};
+use crate::decide::compare::{Access, Comparison, Edit, ParameterChange, PersonChange, PolicyTotal};
 
 /// What a plan is of.
 pub struct About<'a> {
@@ -50,6 +50,7 @@ struct Summary {
     people_losing_later: usize,
     losses_later: usize,
     people_with_other_parameters: usize,
+    people_with_less: usize,
     people_held: usize,
     held: usize,
     /// Gains and losses that would not be begun.
@@ -62,14 +63,17 @@ impl Summary {
         for person in &comparison.people {
             let (coming, going) = (person.coming().count(), person.going().count());
             let held = person.coming().filter(|gain| !gain.change_set.is_empty()).count()
-                + person.going().filter(|loss| !loss.change_set.is_empty()).count();
+                + person.going().filter(|loss| !loss.change_set.is_empty()).count()
+                + person.changing().filter(|change| !change.change_set.is_empty()).count();
             summary.gains += coming;
             summary.people_gaining += usize::from(coming > 0);
             summary.losses += going;
             summary.people_losing += usize::from(going > 0);
             summary.losses_later += person.later.len();
             summary.people_losing_later += usize::from(!person.later.is_empty());
-            summary.people_with_other_parameters += usize::from(!person.parameters.is_empty());
+            summary.people_with_other_parameters += usize::from(person.changing().next().is_some());
+            let less = person.changing().any(|change| change.cause.is_some());
+            summary.people_with_less += usize::from(less);
             summary.held += held;
             summary.people_held += usize::from(held > 0);
             summary.blocked += person.gains.len() - coming + person.losses.len() - going;
@@ -91,7 +95,11 @@ impl Summary {
         }
         if self.people_with_other_parameters > 0 {
             let who = people(self.people_with_other_parameters);
-            parts.push(format!("{who} would have other parameters"));
+            let less = match self.people_with_less {
+                0 => String::new(),
+                n => format!(", {n} of them less"),
+            };
+            parts.push(format!("{who} would have other parameters{less}"));
         }
         if parts.is_empty() {
             return "Nobody would gain or lose anything.".to_owned();
@@ -201,6 +209,19 @@ fn gains(person: &PersonChange) -> Vec<Row> {
     person.gains.iter().map(row).collect()
 }
 
+/// Whether a change takes access away, and what would become of it.
+fn what_becomes_of(change: &ParameterChange) -> String {
+    let loss = match change.cause {
+        Some(cause) => format!(", a loss ({cause:?})"),
+        None => String::new(),
+    };
+    match (change.blocked.as_str(), change.change_set.as_str()) {
+        ("", "") => loss,
+        ("", change_set) => format!("{loss}, held in {change_set}"),
+        (why, _) => format!("{loss}, but not sent: {}", one_line(why)),
+    }
+}
+
 fn parameters(person: &PersonChange) -> Vec<Row> {
     let value = |text: &str| {
         if text.is_empty() {
@@ -209,10 +230,16 @@ fn parameters(person: &PersonChange) -> Vec<Row> {
             one_line(text)
         }
     };
-    let row = |change: &crate::decide::compare::ParameterChange| Row {
+    let row = |change: &ParameterChange| Row {
         who: who(person),
         what: access(&change.access),
-        why: format!("{}: {} -> {}", change.name, value(&change.from), value(&change.to)),
+        why: format!(
+            "{}: {} -> {}{}",
+            change.name,
+            value(&change.from),
+            value(&change.to),
+            what_becomes_of(change)
+        ),
     };
     person.parameters.iter().map(row).collect()
 }

@@ -26,7 +26,7 @@ pub struct PersonDesk {
     /// Digest of what the account is made of.
     pub digest: String,
     /// Digest of what the account is found by.
-    matching: String,
+    pub matching: String,
     /// What is to be done.
     pub jobs: BTreeMap<IntentKey, Job>,
     /// The person's account, as last looked up.
@@ -47,7 +47,7 @@ pub struct PersonDesk {
 #[derive(Debug, Default)]
 pub(super) struct MadeOf {
     digest: String,
-    matching: String,
+    pub matching: String,
     /// The account of the person's manager there.
     manager: Option<String>,
 }

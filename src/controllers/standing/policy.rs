@@ -16,6 +16,7 @@ use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
 use crate::decide::Namespace;
 use crate::decide::index::Entry;
+use crate::decide::parameters::faults;
 
 /// Reconciles the status of one policy.
 pub async fn policy(
@@ -33,6 +34,7 @@ pub async fn policy(
             (
                 policy.clone(),
                 missing_entitlements(content, policy),
+                faults(content, policy),
                 content.selector(policy),
             )
         },
@@ -40,7 +42,7 @@ pub async fn policy(
     let Some(found) = found else {
         return Ok(Action::await_change());
     };
-    let (policy, missing, selector) = match found {
+    let (policy, missing, refused, selector) = match found {
         Ok(found) => found,
         Err(error) => return broken::<ProvisioningPolicy>(&context, object.meta(), &error).await,
     };
@@ -64,6 +66,12 @@ pub async fn policy(
             conditions::READY,
             conditions::REFERENCE_MISSING,
             format!("{} Until then nothing is granted or revoked for it.", missing.join(" ")),
+        )
+    } else if !refused.is_empty() {
+        Fact::no(
+            conditions::READY,
+            conditions::PARAMETERS_REFUSED,
+            format!("{} Until then nothing is granted or revoked for it.", refused.join(" ")),
         )
     } else if let Err(why) = selector.as_ref() {
         Fact::no(

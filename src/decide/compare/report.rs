@@ -76,6 +76,12 @@ impl PersonChange {
     pub fn is_held(&self) -> bool {
         self.gains.iter().any(|gain| !gain.change_set.is_empty())
             || self.losses.iter().any(|loss| !loss.change_set.is_empty())
+            || self.parameters.iter().any(|change| !change.change_set.is_empty())
+    }
+
+    /// The changes of parameters that would come, held ones included.
+    pub fn changing(&self) -> impl Iterator<Item = &ParameterChange> + Clone {
+        self.parameters.iter().filter(|change| change.blocked.is_empty())
     }
 
     /// Whether nothing would change.
@@ -182,6 +188,21 @@ pub struct ParameterChange {
     pub from: String,
     /// What it would be; empty where there would be none.
     pub to: String,
+    /// Which loss the grant's change is to the guard, of which this is a part; `None` where nothing of it takes access away.
+    #[serde(skip)]
+    pub id: Option<LossId>,
+    /// The `ChangeSet` that the change waits in by its record; empty where it waits in none.
+    #[serde(skip)]
+    pub waited_in: String,
+    /// Why access would be taken by it; absent where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// The `ChangeSet` that it would wait in; empty where it would go ahead.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub change_set: String,
+    /// Why it would not be sent all the same; empty where it would.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub blocked: String,
 }
 
 /// An entitlement in figures.
@@ -194,7 +215,7 @@ pub struct EntitlementTotal {
     pub gains: usize,
     /// People who would lose it.
     pub losses: usize,
-    /// Of the losses and gains, those that would wait for a person.
+    /// Of the losses, gains and other parameters, those that would wait for a person.
     pub held: usize,
     /// People who would have other parameters.
     pub parameters: usize,

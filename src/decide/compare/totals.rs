@@ -98,9 +98,14 @@ pub(super) fn entitlement_totals(people: &[PersonChange]) -> Vec<EntitlementTota
             total.losses += 1;
             total.held += usize::from(!loss.change_set.is_empty());
         }
-        let changed: BTreeSet<&Access> = person.parameters.iter().map(|change| &change.access).collect();
-        for access in changed {
-            totals.entry(access.clone()).or_default().parameters += 1;
+        let changed: BTreeSet<(&Access, bool)> = person
+            .changing()
+            .map(|change| (&change.access, !change.change_set.is_empty()))
+            .collect();
+        for (access, is_held) in changed {
+            let total = totals.entry(access.clone()).or_default();
+            total.parameters += 1;
+            total.held += usize::from(is_held);
         }
     }
     totals
@@ -113,13 +118,20 @@ pub(super) fn target_totals(people: &[PersonChange], survey: &Survey) -> Vec<Tar
     let mut totals: BTreeMap<&str, TargetTotal> = BTreeMap::new();
     for person in people {
         let gaining: BTreeSet<&str> = person.coming().map(|gain| gain.access.target.as_str()).collect();
-        let losing: BTreeSet<&str> = person.going().map(|loss| loss.access.target.as_str()).collect();
+        // The budget counts who gets less as well.
+        let less = person.changing().filter(|change| change.cause.is_some());
+        let losing = person.going().map(|loss| &loss.access);
+        let losing = losing.chain(less.clone().map(|change| &change.access));
+        let losing: BTreeSet<&str> = losing.map(|access| access.target.as_str()).collect();
         let held_gains = person
             .coming()
             .filter(|gain| !gain.change_set.is_empty())
             .map(|gain| &gain.access);
         let held_losses = person.going().filter(|loss| !loss.change_set.is_empty());
-        let held = held_gains.chain(held_losses.map(|loss| &loss.access));
+        let held_changes = less.filter(|change| !change.change_set.is_empty());
+        let held = held_gains
+            .chain(held_losses.map(|loss| &loss.access))
+            .chain(held_changes.map(|change| &change.access));
         let held: BTreeSet<&str> = held.map(|access| access.target.as_str()).collect();
         for target in gaining {
             totals.entry(target).or_default().people_gaining += 1;

@@ -7,6 +7,7 @@ use super::find::label;
 use crate::api::ChangeSet;
 use crate::api::change_set::{ChangeSetState, ChangeSetStatus, Decision, TargetShare};
 use crate::decide::gains::is_about_gain;
+use crate::decide::guard::label_of_change;
 use crate::decide::index::{Entry, Namespace, Person};
 use crate::decide::record::waits;
 
@@ -174,7 +175,11 @@ fn held(person: &Person, name: &str) -> Vec<Held> {
     let grants = person.status.entitlements.iter();
     let grants = grants.filter(|record| record.change_set == name).map(|record| {
         let sign = if is_about_gain(record) { '+' } else { '-' };
-        let change = format!("{sign}{}", record.entitlement);
+        let change = if record.parameter_change.is_empty() {
+            format!("{sign}{}", record.entitlement)
+        } else {
+            label_of_change(&record.entitlement, &record.parameter_change)
+        };
         let waits = waits(&record.change_set, &record.approval);
         held(&record.target, change, format!("{:?}", record.state), waits)
     });

@@ -10,6 +10,7 @@ use crate::api::policy::Mode;
 use crate::decide::effect::{RemoteKey, exception_of};
 use crate::decide::guard::Lost;
 use crate::decide::index::Entry;
+use crate::decide::parameters::{self, change, schema};
 use crate::decide::record::waits;
 use crate::decide::resolve::in_force;
 
@@ -118,6 +119,7 @@ impl Desk<'_> {
             let what = Lost::Membership(RemoteKey::of(record).object, record.account_id.clone());
             loss.id.target == record.target && loss.id.what == what
         });
+        self.parameters(record, because);
         match (record.state, loss) {
             (GrantState::Held, _) => self.held(record, because),
             (GrantState::Revoking | GrantState::Revoked, _) => {
@@ -182,9 +184,51 @@ impl Desk<'_> {
         }));
     }
 
+    /// What is to become of the grant's parameters: from what to what, whether that takes access away, and what it waits for.
+    fn parameters(&self, record: &EntitlementRecord, because: &mut Vec<String>) {
+        let key = RemoteKey::of(record);
+        let Some(desired) = self.resolution.desired.get(&key) else {
+            return;
+        };
+        if record.state == GrantState::Updating {
+            let schema = schema(self.namespace, &desired.entitlement).unwrap_or_default();
+            let granted = EntitlementRecord {
+                state: GrantState::Granted,
+                desired_parameters: record.applied_parameters.clone(),
+                ..record.clone()
+            };
+            let sent = schema.change(&granted, &record.desired_parameters);
+            because.extend(sent.map(|sent| format!("its parameters are being changed: {}", sent.text)));
+        }
+        let Some(change) = change(self.namespace, record, desired) else {
+            return;
+        };
+        let cause = parameters::cause(self.namespace, &self.resolution, record, desired);
+        because.push(match (change.is_loss, self.resolution.blocked.contains_key(&key)) {
+            (_, true) => format!(
+                "its parameters would be others ({}), and stay while that is so",
+                change.text
+            ),
+            (true, false) if waits(&record.change_set, &record.approval) => {
+                format!(
+                    "its parameters are to become less ({}), which is a loss ({cause:?})",
+                    change.text
+                )
+            }
+            (true, false) => format!(
+                "its parameters are to become less ({}), which is a loss ({cause:?}) and was not let go yet",
+                change.text
+            ),
+            (false, false) => format!("its parameters are to be others: {}", change.text),
+        });
+    }
+
     /// What a record waits for that a person must decide.
     fn held(&self, record: &EntitlementRecord, because: &mut Vec<String>) {
-        let cause = record.cause.map(|cause| format!(" ({cause:?}: {})", in_words(cause)));
+        let cause = record.cause.map(|cause| match record.parameter_change.as_str() {
+            "" => format!(" ({cause:?}: {})", in_words(cause)),
+            change => format!(" ({cause:?}: {change})"),
+        });
         let cause = cause.unwrap_or_default();
         if record.change_set.is_empty() {
             because.push(format!("waits for a decision{cause}: {}", record.reason));

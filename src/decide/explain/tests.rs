@@ -45,7 +45,7 @@ fn tenant(people: &[(Value, Value)], policies: &[Value], exceptions: &[Value]) -
         &Value::Null,
     );
     for thing in THINGS {
-        let spec = json!({"targetRef": {"name": "okta"}, "scimGroup": {"id": thing}});
+        let spec = json!({"targetRef": {"name": "okta"}, "scimGroup": {"id": thing}, "parameters": [{"name": "limit", "type": "Integer"}]});
         let status = json!({"observedGeneration": 1, "remote": {"kind": "Group", "id": thing}, "holders": 0, "pending": 0,
             "held": 0});
         let metadata = json!({"name": thing, "generation": 1});

@@ -28,7 +28,7 @@ pub struct Member {
     pub target: String,
     /// What changes.
     pub what: What,
-    /// The entitlement's name; empty for an account.
+    /// The entitlement's name, for parameters with the change; empty for an account.
     pub label: String,
 }
 
@@ -45,6 +45,8 @@ pub enum What {
     Grant,
     /// An entitlement is lost that no record explains.
     Unmanaged,
+    /// A grant's parameters become less.
+    Parameters,
 }
 
 impl What {
@@ -55,6 +57,7 @@ impl What {
             Self::Entitlement => "entitlement",
             Self::Grant => "grant",
             Self::Unmanaged => "unmanaged",
+            Self::Parameters => "parameters",
         }
     }
 }
@@ -63,6 +66,10 @@ impl Member {
     /// A loss, as a member.
     pub fn of_loss(loss: &Loss) -> Self {
         let (what, label) = match &loss.id.what {
+            Lost::Parameters { change, .. } => {
+                let label = label_of_change(&loss.label, change);
+                return Self::new(&loss.id.employee, &loss.id.target, What::Parameters, &label);
+            }
             Lost::Account => (What::Account, ""),
             Lost::Deletion => (What::Deletion, ""),
             Lost::Membership(..) => (What::Entitlement, loss.label.as_str()),
@@ -111,8 +118,14 @@ impl fmt::Display for Member {
             What::Entitlement => write!(f, "{employee}: -{label} at {target}"),
             What::Grant => write!(f, "{employee}: +{label} at {target}"),
             What::Unmanaged => write!(f, "{employee}: -{label} at {target}, which no record explains"),
+            What::Parameters => write!(f, "{employee}: {label} at {target}"),
         }
     }
+}
+
+/// How a change of parameters is named: by the entitlement, and from what to what.
+pub fn label_of_change(entitlement: &str, change: &str) -> String {
+    format!("{entitlement} ({change})")
 }
 
 /// Digest over exactly these members, whatever their order.

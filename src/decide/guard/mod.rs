@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::budget::{Line, NAMESPACE_WINDOW, Spent, budget, namespace_budget, window};
 pub use self::judge::{Case, Known, Terms, judge};
-pub use self::members::{Member, Opening, What, digest, name_of};
+pub use self::members::{Member, Opening, What, digest, label_of_change, name_of};
 pub use self::memory::{Memory, is_kin, is_same};
 use super::effect::RemoteKey;
 use crate::api::employee::{Cause, Release};
@@ -49,6 +49,15 @@ pub enum Lost {
     Membership(RemoteObject, String),
     /// The place of an account among the holders of the object of this Entitlement, which no record explains.
     Unmanaged(String),
+    /// Some of what a grant gives, by its parameters.
+    Parameters {
+        /// What is held.
+        object: RemoteObject,
+        /// By which account.
+        account_id: String,
+        /// From what to what: `limit 500 -> 100`. Another change is another loss, judged by itself.
+        change: String,
+    },
 }
 
 /// The object whose status is the record of a change.
@@ -65,7 +74,9 @@ impl LossId {
     pub fn keeper(&self) -> Keeper<'_> {
         match &self.what {
             Lost::Unmanaged(entitlement) => Keeper::Entitlement(entitlement),
-            Lost::Account | Lost::Deletion | Lost::Membership(..) => Keeper::Employee(&self.employee),
+            Lost::Account | Lost::Deletion | Lost::Membership(..) | Lost::Parameters { .. } => {
+                Keeper::Employee(&self.employee)
+            }
         }
     }
 }

@@ -8,11 +8,12 @@ use super::Planner;
 use crate::api::conditions::clip;
 use crate::api::employee::{AccountRecord, AccountState, EmployeeSpec, Origin, Release};
 use crate::api::entitlement::RemoteObject;
-use crate::api::target::{AccountSpec, Adopt};
+use crate::api::target::{AccountSpec, Adopt, ManagementPolicy};
 use crate::decide::definition::account_digest;
 use crate::decide::effect::{AccountSight, Match, RemoteKey, identity_digest, operation_id};
 use crate::decide::facts::fold;
 use crate::decide::losses::{account_left_behind, account_of_another};
+use crate::decide::managed::is_barred;
 use crate::decide::record::start_over;
 
 /// Whether the person can be granted things at a target.
@@ -68,6 +69,8 @@ impl Planner<'_> {
         };
         let operation = operation_id(&self.person.uid, &key, self.person.spec.start_date.as_deref());
         let digest = account_digest(self.namespace, self.person, target);
+        let lacks_grant = self.lacks_grant(target);
+        let may_update = !is_barred(self.namespace, target, ManagementPolicy::Update);
         let claim = self
             .accounts
             .get(target)
@@ -89,6 +92,12 @@ impl Planner<'_> {
                     self.accounts.remove(target);
                 }
                 AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting
+                    if let Some(why) = &lacks_grant
+                        && !is_gone(record) =>
+                {
+                    return Usable::No(why.clone());
+                }
+                AccountState::Deactivating | AccountState::Deactivated | AccountState::Deleting
                     if !record.id.is_empty() =>
                 {
                     record.state = AccountState::Activating;
@@ -101,6 +110,7 @@ impl Planner<'_> {
                 }
                 AccountState::Active
                     if record.origin == Origin::Operator
+                        && may_update
                         && digest
                             .as_ref()
                             .is_some_and(|digest| record.applied_attributes != *digest) =>
@@ -146,6 +156,8 @@ impl Planner<'_> {
         };
         let left_behind = seen.and_then(|id| account_left_behind(self.namespace, self.person, target, id, self.now));
         match self.sight.account(target) {
+            AccountSight::Absent if let Some(why) = lacks_grant => return Usable::No(why),
+            AccountSight::Present { active: false, .. } if let Some(why) = lacks_grant => return Usable::No(why),
             // A rehire in a new row: the account of the old one, with the key and the attributes of the new.
             _ if let Some((owner, old)) = left_behind => {
                 record.id.clone_from(&old.id);

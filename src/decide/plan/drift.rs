@@ -13,8 +13,10 @@ use crate::decide::drift::{
 };
 use crate::decide::effect::{AccountLook, AccountSight, Intent, Look, RemoteKey};
 use crate::decide::losses::{account_name, claimants, is_unwanted, readable_target};
+use crate::decide::managed::is_barred;
 use crate::decide::protected::{PROTECTED, is_known_protected, is_protected};
 use crate::decide::record::forget_loss;
+use crate::decide::resolve::Desired;
 
 const GONE: &str = "others removed it at the target";
 pub(super) const MISSING: &str =
@@ -39,12 +41,6 @@ impl Planner<'_> {
     pub(super) fn drift(&self, record: &EntitlementRecord) -> Option<(Drift, Timestamp)> {
         let look = self.look(record)?;
         Some((drift(record, look)?, look.at))
-    }
-
-    /// Whether `managementPolicies` of the target lets us do this there.
-    fn may(&self, target: &str, verb: ManagementPolicy) -> bool {
-        let target = readable_target(self.namespace, target);
-        target.is_some_and(|target| target.spec.management_policies.contains(&verb))
     }
 
     /// Whether nobody may touch the person's account at `target`, by all that is known of it.
@@ -223,8 +219,9 @@ impl Planner<'_> {
 
     /// Sets right what others did to a grant that the person should have, unless they keep doing it. Returns whether it
     /// must not be granted again now.
-    pub(super) fn set_right(&mut self, key: &RemoteKey, record: &mut EntitlementRecord) {
+    pub(super) fn set_right(&mut self, key: &RemoteKey, desired: &Desired, record: &mut EntitlementRecord) {
         let Some((found, at)) = self.drift(record) else { return };
+        let look = self.look(record).cloned();
         let verb = match found {
             Drift::Gone => ManagementPolicy::Grant,
             Drift::Changed(_) => ManagementPolicy::Update,
@@ -233,7 +230,7 @@ impl Planner<'_> {
             Drift::Gone => GONE.to_owned(),
             Drift::Changed(names) => format!("others changed {} at the target", names.join(", ")),
         };
-        if !self.may(&record.target, verb) {
+        if is_barred(self.namespace, &record.target, verb) {
             let why = format!("{what}; left so, since managementPolicies of the TargetSystem lacks {verb:?}");
             clip(&why, 256).clone_into(&mut record.reason);
             return;
@@ -246,6 +243,10 @@ impl Planner<'_> {
         }
         if contended_until(record, self.now).is_some() {
             self.contend(record);
+        } else if let (Drift::Changed(names), Some(look)) = (&found, look)
+            && self.take_in_more(record, &look, names)
+        {
+            record.reason = format!("{}; setting it back is judged first", clip(&what, 220));
         } else if found != Drift::Gone {
             record.state = GrantState::Updating;
             record.reason = format!("{}; set back", clip(&what, 240));
@@ -255,6 +256,7 @@ impl Planner<'_> {
             let why = format!("{what}; not granted again: {why}");
             clip(&why, 256).clone_into(&mut record.reason);
         } else {
+            record.desired_parameters.clone_from(&desired.parameters);
             self.begin(key, record);
             record.reason = format!("{what}; granted again");
         }

@@ -9,11 +9,12 @@ use super::drift::MISSING;
 use super::{Planner, RECORDS_MAX, grant_key};
 use crate::api::conditions::clip;
 use crate::api::employee::{EntitlementRecord, GrantState, Origin};
-use crate::api::target::Adopt;
+use crate::api::target::{Adopt, ManagementPolicy};
 use crate::decide::drift::contended_until;
 use crate::decide::effect::{RemoteKey, operation_id};
 use crate::decide::guard::{Admission, GainId};
 use crate::decide::losses::{Named, account_name, readable_target};
+use crate::decide::managed::{is_barred, lacks};
 use crate::decide::protected::PROTECTED;
 use crate::decide::record::{forget_loss, leave_for_good};
 use crate::decide::resolve::Desired;
@@ -21,7 +22,23 @@ use crate::decide::resolve::Desired;
 /// The most grantors that the CRD lets a record have.
 const GRANTORS_MAX: usize = 64;
 
+/// The words for what is not given for want of a verb.
+fn not_granted(why: &str) -> String {
+    clip(
+        &format!("not given: {why}; give it there by hand, or add the verb"),
+        256,
+    )
+    .to_owned()
+}
+
 impl Planner<'_> {
+    /// Why nothing may be begun at `target`, where `managementPolicies` says so. What is found there may still be adopted.
+    pub(super) fn lacks_grant(&self, target: &str) -> Option<String> {
+        let spec = &readable_target(self.namespace, target)?.spec;
+        let barred = is_barred(self.namespace, target, ManagementPolicy::Grant);
+        barred.then(|| not_granted(&lacks(spec, target, ManagementPolicy::Grant)))
+    }
+
     pub(super) fn give(&mut self) {
         let mut by_target: BTreeMap<&str, Vec<(&RemoteKey, &Desired)>> = BTreeMap::new();
         for (key, desired) in &self.resolution.desired {
@@ -34,6 +51,9 @@ impl Planner<'_> {
             // No account is made for the sake of what must not be begun.
             let may_begin = wanted.iter().any(|(key, _)| self.may_begin(key));
             let usable = match account_name(self.namespace, self.person, target) {
+                _ if is_barred(self.namespace, target, ManagementPolicy::Observe) => {
+                    Usable::No(not_granted(&lacks(spec, target, ManagementPolicy::Observe)))
+                }
                 _ if self.is_protected(target) => Usable::No(PROTECTED.to_owned()),
                 _ if !may_begin => Usable::NotKnown,
                 Named::By(name) => Usable::Yes {
@@ -151,10 +171,15 @@ impl Planner<'_> {
         }
         leave_for_good(&mut record);
         record.entitlement.clone_from(&desired.entitlement);
-        record.grantors = self.grantors(&record, desired);
-        record.desired_parameters.clone_from(&desired.parameters);
         if matches!(usable, Usable::Yes { .. }) {
-            self.set_right(key, &mut record);
+            self.set_right(key, desired, &mut record);
+        }
+        // The grantors of before say why a change of parameters is called for, until that is judged.
+        let is_usable = matches!(usable, Usable::Yes { .. });
+        if !self.is_protected(&record.target) && self.want_parameters(&mut record, desired, is_usable) {
+            self.next.unjudged = true;
+        } else {
+            record.grantors = self.grantors(&record, desired);
         }
         let waits = matches!(
             record.state,
@@ -174,9 +199,16 @@ impl Planner<'_> {
                     None => {
                         self.next.look_at.insert(key.clone());
                     }
+                    Some(false) if let Some(why) = self.lacks_grant(&key.target) => record.reason = why,
                     Some(false) => {
                         record.grant_id.clear();
+                        record.desired_parameters.clone_from(&desired.parameters);
                         self.begin(key, &mut record);
+                    }
+                    // Setting back what takes access away is judged like any other loss, and so is planned from what is there.
+                    Some(true) if self.takes_in_more(key, &mut record) => {
+                        record.state = GrantState::Granted;
+                        record.reason.clear();
                     }
                     Some(true) => {
                         record.state = GrantState::Updating;
@@ -212,6 +244,11 @@ impl Planner<'_> {
                             return;
                         }
                     }
+                    Some(false) if let Some(why) = self.lacks_grant(&key.target) => {
+                        record.state = GrantState::Pending;
+                        forget_loss(&mut record);
+                        record.reason = why;
+                    }
                     Some(false) => match self.admission(key) {
                         Admission::Free => self.begin(key, &mut record),
                         Admission::Approved { change_set, approval } => {
@@ -238,6 +275,10 @@ impl Planner<'_> {
                         record.state = GrantState::Granted;
                         record.origin = Origin::Adopted;
                         record.granted_at = Some(Time(self.now));
+                        // Where that is not what policies ask for, it is changed by the same rules as any other grant.
+                        let holding = self.sight.holds.get(key).and_then(|look| look.holding.as_ref());
+                        record.applied_parameters = holding.map(|held| held.parameters.clone()).unwrap_or_default();
+                        record.grant_id = holding.map(|held| held.grant_id.clone()).unwrap_or_default();
                     }
                     Some(true) => {
                         record.state = GrantState::Pending;
@@ -247,7 +288,7 @@ impl Planner<'_> {
                 }
             }
             // Wanted again before it was gone: what is under way is turned around.
-            (GrantState::Revoking, Usable::Yes { account_id, .. }) => {
+            (GrantState::Revoking, Usable::Yes { account_id, .. }) if self.lacks_grant(key.target.as_str()).is_none() => {
                 record.account_id.clone_from(account_id);
                 self.begin(key, &mut record);
             }

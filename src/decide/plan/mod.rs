@@ -4,6 +4,7 @@ mod account;
 mod drift;
 mod give;
 mod summary;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,14 +17,16 @@ use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
 use super::guard::{Judge, Loss, Lost, Verdict, is_kin, is_same};
 use super::index::{Namespace, Person};
 use super::losses::{account_used_by_another, cause, grace, held_by_another, is_unwanted, losses};
+use super::managed::is_barred;
 use super::record::{
     absorb_account, absorb_grant, delete_account, keep_account, keep_grant, keep_usable, leave_for, lose_account,
-    lose_grant,
+    lose_grant, lower_grant,
 };
 use super::resolve::Resolution;
 use crate::api::employee::{
     AccountRecord, AccountState, Cause, EmployeeStatus, EntitlementRecord, GrantState, Release,
 };
+use crate::api::target::ManagementPolicy;
 
 /// How long a record of something revoked is kept; longer than the guard's window, which counts from it.
 const KEEP_REVOKED: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -100,6 +103,7 @@ pub fn next(
     }
     planner.delete_when_due();
     if resolution.frozen.is_none() {
+        planner.say_left();
         planner.say_protected();
     }
     planner.finish()
@@ -220,6 +224,20 @@ impl Planner<'_> {
                         lose_account(record, &verdict, self.now);
                     }
                 }
+                Lost::Parameters {
+                    object,
+                    account_id,
+                    change,
+                } => {
+                    let key = RemoteKey {
+                        target: loss.id.target.clone(),
+                        object: object.clone(),
+                    };
+                    let ask = self.resolution.desired.get(&key).map(|desired| &desired.parameters);
+                    if let Some((record, ask)) = self.grants.get_mut(&(key, account_id.clone())).zip(ask) {
+                        lower_grant(record, change, ask, &verdict, self.now);
+                    }
+                }
                 Lost::Membership(object, account_id) => {
                     let key = RemoteKey {
                         target: loss.id.target.clone(),
@@ -263,7 +281,7 @@ impl Planner<'_> {
     fn is_withheld(&self, loss: &Loss) -> bool {
         let target = &loss.id.target;
         let claimed = match &loss.id.what {
-            Lost::Membership(object, account_id) => {
+            Lost::Membership(object, account_id) | Lost::Parameters { object, account_id, .. } => {
                 let key = RemoteKey {
                     target: target.clone(),
                     object: object.clone(),
@@ -286,6 +304,7 @@ impl Planner<'_> {
             if matches!(record.state, GrantState::Failed | GrantState::NoSeat)
                 && record.granted_at.is_none()
                 && is_unwanted(self.namespace, self.person, self.resolution, record)
+                && !is_barred(self.namespace, &record.target, ManagementPolicy::Revoke)
             {
                 record.state = GrantState::Revoking;
                 record.change_set.clear();
@@ -298,8 +317,20 @@ impl Planner<'_> {
 
     fn keep_what_is_no_longer_lost(&mut self, due: &[Loss]) {
         for ((key, account_id), record) in &mut self.grants {
+            // A grant that is lost as a whole waits for nothing about its parameters, nor the other way round.
             let lost = due.iter().any(|loss| {
-                loss.id.target == key.target && loss.id.what == Lost::Membership(key.object.clone(), account_id.clone())
+                loss.id.target == key.target
+                    && match &loss.id.what {
+                        Lost::Membership(object, id) => {
+                            *object == key.object && id == account_id && record.parameter_change.is_empty()
+                        }
+                        Lost::Parameters {
+                            object,
+                            account_id: id,
+                            change,
+                        } => *object == key.object && id == account_id && record.parameter_change == *change,
+                        Lost::Account | Lost::Deletion | Lost::Unmanaged(_) => false,
+                    }
             });
             if !lost {
                 keep_grant(record);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::update::LEFT;
 use crate::api::conditions::{self, Fact, clip};
 use crate::api::employee::{
     AccountRecord, AccountState, Counts, EmployeeStatus, EntitlementRecord, GrantState, NextTransition,
@@ -76,10 +77,10 @@ pub(super) fn set_conditions(
     now: Timestamp,
 ) {
     let generation = person.generation;
-    let said_before = status
-        .conditions
-        .iter()
-        .any(|said| said.type_ == conditions::UNMANAGED_ACCESS && said.reason == conditions::PROTECTED);
+    let said_before = status.conditions.iter().any(|said| {
+        let ours = [conditions::PROTECTED, conditions::NOT_MANAGED].contains(&said.reason.as_str());
+        said.type_ == conditions::UNMANAGED_ACCESS && ours
+    });
     let mut say = |type_: &'static str, fact: Option<Fact>| match fact {
         Some(fact) => {
             conditions::set(&mut status.conditions, &fact, generation, now);
@@ -93,7 +94,8 @@ pub(super) fn set_conditions(
         conditions::ACCOUNT_CONFLICT,
         account_conflict(namespace, person, &status.accounts),
     );
-    let kept = kept_protected(&status.entitlements, resolution);
+    let kept = kept_protected(&status.entitlements, resolution)
+        .or_else(|| left_in_place(&status.entitlements, &status.accounts, resolution));
     // Others have their say in this one.
     if kept.is_some() || said_before {
         say(conditions::UNMANAGED_ACCESS, kept);
@@ -193,6 +195,24 @@ fn kept_protected(records: &[EntitlementRecord], resolution: &Resolution) -> Opt
             kept.join(", ")
         );
         Fact::yes(conditions::UNMANAGED_ACCESS, conditions::PROTECTED, message)
+    })
+}
+
+/// What a leaver keeps since `managementPolicies` leaves out the verb that would take it.
+fn left_in_place(records: &[EntitlementRecord], accounts: &[AccountRecord], resolution: &Resolution) -> Option<Fact> {
+    resolution.ending?;
+    let records = records.iter().filter(|record| record.reason.starts_with(LEFT));
+    let records = records.map(|record| format!("{} at {}", record.entitlement, record.target));
+    let accounts = accounts.iter().filter(|record| record.reason.starts_with(LEFT));
+    let accounts = accounts.map(|record| format!("the account at {}", record.target));
+    let left: Vec<String> = records.chain(accounts).collect();
+    (!left.is_empty()).then(|| {
+        let message = format!(
+            "Left to a person who is to lose everything, since managementPolicies of the TargetSystem leaves out the verb: {}. \
+             Take it away there by hand, or add the verb.",
+            left.join(", ")
+        );
+        Fact::yes(conditions::UNMANAGED_ACCESS, conditions::NOT_MANAGED, message)
     })
 }
 

@@ -23,6 +23,7 @@ mod drift;
 mod giving;
 mod losing;
 mod outcomes;
+mod parameters;
 mod strength;
 
 fn at(text: &str) -> Timestamp {
@@ -47,6 +48,10 @@ struct Story {
     adopt: &'static str,
     account: Value,
     guard: Value,
+    /// What entitlements made from here on declare.
+    parameters: Value,
+    /// What targets made from here on let us do.
+    verbs: Value,
 }
 
 impl Story {
@@ -60,6 +65,8 @@ impl Story {
             adopt: "Desired",
             account: json!({}),
             guard: json!({}),
+            parameters: json!([{"name": "limit", "type": "Integer"}]),
+            verbs: json!(["Observe", "Grant", "Update", "Revoke", "Deactivate", "Delete"]),
         };
         story.target("okta");
         story.entitlement("chat", "okta");
@@ -76,7 +83,7 @@ impl Story {
 
     fn target(&mut self, name: &str) {
         let key = json!({"name": "s", "key": "k"});
-        let spec = json!({"adopt": self.adopt, "account": self.account, "guard": self.guard,
+        let spec = json!({"adopt": self.adopt, "account": self.account, "guard": self.guard, "managementPolicies": self.verbs,
             "scim": {"baseURL": "https://x", "bearerTokenSecretRef": key}});
         self.put::<TargetSystem>(&object("TargetSystem", name, &spec, &json!({})));
     }
@@ -93,7 +100,7 @@ impl Story {
     }
 
     fn entitlement_of(&mut self, name: &str, target: &str, group: &str) {
-        let spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": group}});
+        let spec = json!({"targetRef": {"name": target}, "scimGroup": {"id": group}, "parameters": self.parameters});
         let status = json!({"observedGeneration": 1, "remote": {"kind": "Group", "id": group},
             "holders": 0, "pending": 0, "held": 0});
         self.put::<Entitlement>(&object("Entitlement", name, &spec, &status));

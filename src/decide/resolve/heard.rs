@@ -7,13 +7,15 @@ use super::{Conflict, Desired, Disagreement, Resolution};
 use crate::api::employee::{Cause, EntitlementRecord};
 use crate::decide::effect::RemoteKey;
 use crate::decide::index::{Entry, Namespace, Person};
+use crate::decide::parameters::settle;
 
 /// What one policy gives by one entitlement.
 pub(super) struct Offer<'a> {
     pub policy: &'a str,
     pub priority: i32,
     pub entitlement: &'a str,
-    pub parameters: &'a BTreeMap<String, String>,
+    /// As the entitlement spells them, with its defaults.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// What one exception allows.
@@ -63,7 +65,7 @@ impl Heard<'_> {
     /// Makes of all that was heard what the person should have.
     pub(super) fn settle(mut self, namespace: &Namespace, person: &Person, resolution: &mut Resolution) {
         self.offer(namespace, person, resolution);
-        self.allow(person, resolution);
+        self.allow(namespace, person, resolution);
         for (key, denial) in std::mem::take(&mut self.denials) {
             resolution.desired.remove(&key);
             resolution.undecided.remove(&key);
@@ -94,7 +96,7 @@ impl Heard<'_> {
                 let names: BTreeSet<&str> = offers.map(|offer| offer.policy).collect();
                 names.into_iter().map(str::to_owned).collect()
             };
-            let mut parameters = strongest().map(|offer| offer.parameters);
+            let mut parameters = strongest().map(|offer| &offer.parameters);
             let first = parameters.next().cloned().unwrap_or_default();
             if parameters.any(|other| *other != first) {
                 let policies = names(&mut strongest());
@@ -125,14 +127,17 @@ impl Heard<'_> {
 
     /// What an exception allows is desired, whatever the policies say that do not deny it. Policies that contradict each
     /// other on the parameters leave nothing that could be given.
-    fn allow(&self, person: &Person, resolution: &mut Resolution) {
+    fn allow(&self, namespace: &Namespace, person: &Person, resolution: &mut Resolution) {
         for (key, allowances) in &self.allowances {
             if resolution.conflicts.iter().any(|conflict| conflict.key == *key) {
                 continue;
             }
             let desired = resolution.desired.entry(key.clone()).or_insert_with(|| Desired {
-                // An exception has no parameters: what is held keeps those that it has.
-                parameters: held(person, key).map_or_else(BTreeMap::new, |record| record.desired_parameters.clone()),
+                // An exception has no parameters: what is held keeps those that it has, and what is new gets the defaults.
+                parameters: held(person, key).map_or_else(
+                    || defaults(namespace, allowances),
+                    |record| record.desired_parameters.clone(),
+                ),
                 ..Desired::default()
             });
             let names = allowances.iter().map(|allowance| allowance.entitlement);
@@ -148,6 +153,13 @@ impl Heard<'_> {
             resolution.undecided.remove(key);
         }
     }
+}
+
+/// What a grant has where nobody says anything of its parameters.
+fn defaults(namespace: &Namespace, allowances: &[Allowance<'_>]) -> BTreeMap<String, String> {
+    let first = allowances.iter().map(|allowance| allowance.entitlement).min();
+    let settled = first.map(|name| settle(namespace, name, &BTreeMap::new()));
+    settled.and_then(Result::ok).unwrap_or_default()
 }
 
 /// The record of something that the person may hold.

@@ -13,6 +13,7 @@ use crate::api::employee::{Cause, Phase};
 use crate::api::policy::{Effect, GrantingPhase, Lifecycle};
 use crate::api::{PAUSED_ANNOTATION, ProvisioningPolicy};
 use crate::decide::index::{Namespace, Person};
+use crate::decide::parameters::settle;
 use crate::decide::phase::{Zone, calendar_date, is_unconfirmed};
 use crate::decide::selector::{Compiled, Match, Tri};
 
@@ -86,12 +87,19 @@ impl<'a> Judge<'a> {
                         .or_insert_with(|| format!("policy {}: {why}", self.name));
                 }
                 ((None, _), Some(_)) => {}
-                ((Some(key), None), None) => heard.offers.entry(key).or_default().push(Offer {
-                    policy: self.name,
-                    priority: policy.spec.priority,
-                    entitlement: &grant.name,
-                    parameters: &grant.parameters,
-                }),
+                ((Some(key), None), None) => match settle(self.namespace, &grant.name, &grant.parameters) {
+                    Ok(parameters) => heard.offers.entry(key).or_default().push(Offer {
+                        policy: self.name,
+                        priority: policy.spec.priority,
+                        entitlement: &grant.name,
+                        parameters,
+                    }),
+                    Err(why) => {
+                        let said = format!("policy {}: {why}", self.name);
+                        resolution.undecided.entry(key).or_insert(said);
+                        self.leave_undecided(resolution, why);
+                    }
+                },
                 ((key, fault), None) => {
                     let why = fault.unwrap_or_default();
                     if let Some(key) = key {

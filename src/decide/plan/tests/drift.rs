@@ -249,7 +249,7 @@ fn a_quarrel_ends_when_others_give_it_back_and_when_nobody_wants_it() {
     assert_eq!(story.state("chat"), GrantState::Revoking);
 }
 
-/// A limit that somebody raised by hand is set back, and that is counted like a removal.
+/// A limit that somebody raised by hand is set back once that is let go, and it is counted like a removal.
 #[test]
 fn a_parameter_that_others_changed_is_set_back() {
     let mut story = Story::new();
@@ -270,11 +270,14 @@ fn a_parameter_that_others_changed_is_set_back() {
         story.step();
         assert_eq!(story.grant("chat").undone_at.len(), time);
         if time < 3 {
-            assert_eq!(story.state("chat"), GrantState::Updating);
             assert_eq!(
                 story.grant("chat").reason,
-                "others changed limit at the target; set back"
+                "others changed limit at the target; setting it back is judged first"
             );
+            assert_eq!(story.intents(), []);
+            story.step();
+            assert_eq!(story.state("chat"), GrantState::Updating);
+            assert_eq!(story.grant("chat").cause, Some(Cause::Drift));
             assert!(
                 matches!(&story.intents()[..], [Intent::Membership { parameters, .. }] if parameters["limit"] == "100")
             );
