@@ -1,10 +1,16 @@
 //! From a `TargetSystem` to a target that can be called: credentials are read here, and protocols chosen.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use kube::ResourceExt;
 
 use super::context::Context;
 use super::secrets::{self, SecretError};
-use crate::api::TargetSystem;
+use crate::api::http::Http;
+use crate::api::{SecretKeyRef, TargetSystem};
+use crate::decide::definition::{Definition, sentence};
+use crate::targets::http::{HttpTarget, HttpTargetOptions, secret};
 use crate::targets::kubernetes::{KubernetesOptions, KubernetesTarget};
 use crate::targets::pace::Pace;
 use crate::targets::scim::{ScimOptions, ScimTarget};
@@ -22,13 +28,25 @@ pub async fn connect(
     if let Some(scim) = &system.spec.scim {
         let token = secrets::read(&context.client, namespace, &scim.bearer_token_secret_ref)
             .await
-            .map_err(|error| match error {
-                SecretError::Missing(why) => TargetError::Misconfigured(why),
-                SecretError::Unreadable(why) => TargetError::Unreachable(why),
-            })?;
+            .map_err(unread)?;
         let mut options = ScimOptions::new(&scim.base_url, token, context.settings.egress.clone());
         options.pace = pace;
         return Ok(Arc::new(ScimTarget::new(&options)?));
+    }
+    if let Some(http) = &system.spec.http {
+        let definition = definition(context, namespace, system)?;
+        let mut secrets = BTreeMap::new();
+        for (name, reference) in credentials(http) {
+            let secret = secrets::read(&context.client, namespace, reference).await;
+            secrets.insert(name, secret.map_err(unread)?);
+        }
+        return Ok(Arc::new(HttpTarget::new(&HttpTargetOptions {
+            api: http.clone(),
+            definition: Arc::new(definition),
+            secrets,
+            pace,
+            egress: context.settings.egress.clone(),
+        })?));
     }
     if let Some(kubernetes) = &system.spec.kubernetes {
         let options = KubernetesOptions {
@@ -41,6 +59,59 @@ pub async fn connect(
         return Ok(Arc::new(KubernetesTarget::new(options)));
     }
     Err(TargetError::Misconfigured(
-        "spec has neither scim nor kubernetes: set one".to_owned(),
+        "spec has none of scim, http and kubernetes: set one".to_owned(),
     ))
+}
+
+fn unread(error: SecretError) -> TargetError {
+    match error {
+        SecretError::Missing(why) => TargetError::Misconfigured(why),
+        SecretError::Unreadable(why) => TargetError::Unreachable(why),
+    }
+}
+
+/// What the target describes, as the index has it.
+fn definition(context: &Context, namespace: &str, system: &TargetSystem) -> Result<Definition, TargetError> {
+    let index = context.index.read();
+    let known = index
+        .namespace(namespace)
+        .and_then(|content| content.definition(&system.name_any()));
+    match known.map(AsRef::as_ref) {
+        Some(Ok(definition)) => Ok(definition.clone()),
+        Some(Err(problems)) => Err(TargetError::Misconfigured(sentence(problems))),
+        None => Err(TargetError::Misconfigured("spec.http was not read yet".to_owned())),
+    }
+}
+
+/// The Secrets that calls are authenticated with, by the names that the target knows them by.
+fn credentials(http: &Http) -> BTreeMap<String, &SecretKeyRef> {
+    let Some(auth) = &http.auth else {
+        return BTreeMap::new();
+    };
+    let one = |name: &str, reference| Some((name.to_owned(), reference));
+    let bearer = auth
+        .bearer
+        .as_ref()
+        .and_then(|auth| one(secret::TOKEN, &auth.token_secret_ref));
+    let basic = auth
+        .basic
+        .as_ref()
+        .and_then(|auth| one(secret::PASSWORD, auth.password_secret_ref.as_ref()?));
+    let header = auth
+        .header
+        .as_ref()
+        .and_then(|auth| one(secret::VALUE, &auth.value_secret_ref));
+    let oauth2 = auth
+        .oauth2
+        .as_ref()
+        .and_then(|auth| one(secret::CLIENT, &auth.client_secret_ref));
+    let login = auth.login.iter().flat_map(|login| &login.secrets);
+    let login = login.map(|(name, reference)| (name.clone(), reference));
+    bearer
+        .into_iter()
+        .chain(basic)
+        .chain(header)
+        .chain(oauth2)
+        .chain(login)
+        .collect()
 }

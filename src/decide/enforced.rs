@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::effect::attributes_digest;
+use super::definition::account_digest;
 use super::index::{Namespace, Person};
 use super::losses::{Named, account_name, readable_target};
 use super::resolve::Resolution;
@@ -59,10 +59,10 @@ pub fn as_enforced(namespace: &Namespace, person: &Person, resolution: &Resoluti
     }
     status.entitlements = held.into_values().collect();
     let account = |target: String| AccountRecord {
+        applied_attributes: account_digest(namespace, person, &target).unwrap_or_default(),
         target,
         id: person.name.clone(),
         state: AccountState::Active,
-        applied_attributes: attributes_digest(&person.spec),
         ..AccountRecord::default()
     };
     status.accounts = with_account.into_iter().map(account).collect();

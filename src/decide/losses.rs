@@ -239,9 +239,20 @@ pub enum Named {
 
 /// How `target` knows `person`.
 pub fn account_name(namespace: &Namespace, person: &Person, target: &str) -> Named {
-    match readable_target(namespace, target).and_then(|target| target.spec.kubernetes.as_ref()) {
-        Some(kubernetes) => subject_name(&kubernetes.subject, &person.spec).map_or(Named::Nothing, Named::By),
-        None => Named::Account,
+    let Some(spec) = readable_target(namespace, target).map(|target| &target.spec) else {
+        return Named::Account;
+    };
+    if let Some(kubernetes) = &spec.kubernetes {
+        return subject_name(&kubernetes.subject, &person.spec).map_or(Named::Nothing, Named::By);
+    }
+    let definition = namespace.definition(target).map(AsRef::as_ref);
+    match (
+        definition,
+        spec.http.as_ref().and_then(|http| http.account.named.as_ref()),
+    ) {
+        (Some(Ok(definition)), Some(_)) => definition.name(&person.spec).map_or(Named::Nothing, Named::By),
+        (_, Some(_)) => Named::Nothing,
+        (_, None) => Named::Account,
     }
 }
 
@@ -253,7 +264,10 @@ pub fn readable_target<'a>(namespace: &'a Namespace, name: &str) -> Option<&'a T
 /// What becomes of an unneeded account, or `None` where the target cannot be read and nothing is known.
 pub fn account_end(namespace: &Namespace, resolution: &Resolution, target: &str) -> Option<AccountEnd> {
     let spec = &readable_target(namespace, target)?.spec;
-    spec.scim.as_ref()?;
+    // Elsewhere nobody has an account that could be ended.
+    if spec.scim.is_none() && spec.http.as_ref().is_none_or(|http| http.account.named.is_some()) {
+        return None;
+    }
     let account = spec.account.clone().unwrap_or_default();
     Some(if resolution.ending == Some(Cause::Termination) {
         account.on_terminated

@@ -9,6 +9,7 @@
 
 pub mod compare;
 pub mod custom_field;
+pub mod definition;
 pub mod deletions;
 pub mod effect;
 pub mod enforced;

@@ -1,5 +1,6 @@
 //! Target systems: one trait, and one folder per protocol. Effects never decide: what to do comes as an argument.
 
+pub mod http;
 pub mod kubernetes;
 pub mod pace;
 pub mod scim;

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use self::person::MadeOf;
 pub use self::person::{Job, Note, PersonDesk};
 use super::context::Context;
 use super::writer;
@@ -223,9 +224,10 @@ impl Desks {
             let Some(desk) = self.open(context, namespace, target) else {
                 continue;
             };
+            let made_of = MadeOf::of(context, namespace, person, target);
             let mut state = desk.state.lock();
             let known = state.people.entry(person.name.clone()).or_default();
-            known.refresh(namespace, person);
+            known.refresh(namespace, person, made_of);
             known.look_up.get_or_insert_with(Instant::now);
             drop(state);
             desk.news.notify_one();
@@ -258,12 +260,13 @@ impl Desks {
             let Some(desk) = self.open(context, namespace, &target) else {
                 continue;
             };
+            let made_of = MadeOf::of(context, namespace, person, &target);
             let mut state = desk.state.lock();
             if meant.is_empty() && !state.people.contains_key(&person.name) {
                 continue;
             }
             let known = state.people.entry(person.name.clone()).or_default();
-            known.refresh(namespace, person);
+            known.refresh(namespace, person, made_of);
             if known.take_on(meant, consumed, &person.status) {
                 desk.news.notify_one();
             }

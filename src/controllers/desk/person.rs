@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::api::employee::{Cause, EmployeeStatus};
+use crate::controllers::context::Context;
 use crate::decide::Person;
-use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey, attributes_digest};
+use crate::decide::definition::{account_digest, matching_digest};
+use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey};
 use crate::targets::AccountFacts;
 
 /// One person at one target.
@@ -14,8 +16,10 @@ use crate::targets::AccountFacts;
 pub struct PersonDesk {
     /// What accounts are matched by and made of.
     pub facts: AccountFacts,
-    /// Digest of those facts.
+    /// Digest of what the account is made of.
     pub digest: String,
+    /// Digest of what the account is found by.
+    matching: String,
     /// What is to be done.
     pub jobs: BTreeMap<IntentKey, Job>,
     /// The person's account, as last looked up.
@@ -28,6 +32,26 @@ pub struct PersonDesk {
     pub account_id: Option<String>,
     /// What came of intents since the last record.
     pub outcomes: Vec<(Intent, Outcome)>,
+}
+
+/// Digests of what a person's account is made of and found by, where the target can be read.
+#[derive(Debug, Default)]
+pub(super) struct MadeOf {
+    digest: String,
+    matching: String,
+}
+
+impl MadeOf {
+    pub(super) fn of(context: &Context, namespace: &str, person: &Person, target: &str) -> Self {
+        let index = context.index.read();
+        let Some(content) = index.namespace(namespace) else {
+            return Self::default();
+        };
+        Self {
+            digest: account_digest(content, person, target).unwrap_or_default(),
+            matching: matching_digest(content, person, target).unwrap_or_default(),
+        }
+    }
 }
 
 /// One intent on its way.
@@ -63,14 +87,16 @@ pub struct Note {
 }
 
 impl PersonDesk {
-    pub(super) fn refresh(&mut self, namespace: &str, person: &Person) {
-        let digest = attributes_digest(&person.spec);
-        if self.digest == digest && !self.facts.external_id.is_empty() {
+    pub(super) fn refresh(&mut self, namespace: &str, person: &Person, made_of: MadeOf) {
+        if made_of.matching != self.matching {
+            // Facts that identify a person changed: what was seen was of somebody else.
+            self.sight = AccountSight::Unseen;
+        }
+        self.digest = made_of.digest;
+        self.matching = made_of.matching;
+        if *self.facts.employee == person.spec && !self.facts.external_id.is_empty() {
             return;
         }
-        // Facts that identify a person changed: what was seen was of somebody else.
-        self.sight = AccountSight::Unseen;
-        self.digest = digest;
         self.facts = AccountFacts {
             external_id: format!("{namespace}/{}", person.name),
             work_email: person.spec.work_email.clone(),

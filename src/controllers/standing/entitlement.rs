@@ -8,15 +8,16 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
 use super::{broken, look_up, write};
-use crate::api::Entitlement;
 use crate::api::conditions::{self, Fact};
 use crate::api::employee::Counts;
 use crate::api::entitlement::EntitlementStatus;
+use crate::api::{Entitlement, TargetSystem};
 use crate::controllers::context::Context;
 use crate::controllers::desk::Resolved;
 use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
 use crate::decide::Namespace;
+use crate::decide::definition::sentence;
 use crate::decide::effect::RemoteKey;
 use crate::decide::index::Entry;
 use crate::targets::Found;
@@ -35,13 +36,19 @@ pub async fn entitlement(
         |content, entitlement| {
             let target = content.targets.get(&entitlement.spec.target_ref.name);
             let target = target.and_then(Entry::readable);
-            (entitlement.clone(), target.is_some(), elder(content, entitlement))
+            let problems = problems(content, entitlement);
+            (
+                entitlement.clone(),
+                target.is_some(),
+                elder(content, entitlement),
+                problems,
+            )
         },
     );
     let Some(known) = known else {
         return Ok(Action::await_change());
     };
-    let (entitlement, target_there, elder) = match known {
+    let (entitlement, target_there, elder, problems) = match known {
         Ok(known) => known,
         Err(error) => return broken::<Entitlement>(&context, object.meta(), &error).await,
     };
@@ -63,6 +70,14 @@ pub async fn entitlement(
             conditions::REFERENCE_MISSING,
             format!(
                 "There is no TargetSystem {target} in this namespace that can be read: create it. What was granted stays."
+            ),
+        ),
+        _ if problems.is_some() => Fact::no(
+            conditions::READY,
+            conditions::INVALID,
+            format!(
+                "{}. Nothing is granted or revoked through it until then.",
+                problems.unwrap_or_default()
             ),
         ),
         (_, Some(elder)) => Fact::no(
@@ -129,12 +144,34 @@ async fn tally_entitlement(
     .await
 }
 
+/// What its target's definition has against it, or why the target cannot tell.
+fn problems(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
+    let name = &entitlement.spec.target_ref.name;
+    let is_http = |target: &Arc<TargetSystem>| target.spec.http.is_some();
+    let target_is_http = content.targets.get(name)?.readable().is_some_and(is_http);
+    if !target_is_http {
+        let asks = entitlement.spec.http.is_some();
+        return asks
+            .then(|| format!("TargetSystem {name} is no http target: say what that one grants, in the place of http"));
+    }
+    match content.definition(name)?.as_ref() {
+        Ok(definition) => {
+            let problems = definition.check(&entitlement.spec);
+            (!problems.is_empty()).then(|| sentence(&problems))
+        }
+        Err(_) => Some(format!(
+            "TargetSystem {name} is not valid: mend it first, its condition Ready says how"
+        )),
+    }
+}
+
 /// The name of an older entitlement that stands for the same object.
 fn elder(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
     let identity = |e: &Entitlement| {
         (
             e.spec.target_ref.clone(),
             e.spec.scim_group.clone(),
+            e.spec.http.clone(),
             e.spec.role_binding.clone(),
             e.spec.cluster_role_binding.clone(),
         )

@@ -15,6 +15,7 @@ use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::controllers::context::Context;
 use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
+use crate::decide::definition::sentence;
 
 /// Reconciles the status of one target, and sees that its writer is at work.
 pub async fn target(
@@ -26,13 +27,17 @@ pub async fn target(
         &context,
         &namespace,
         |content| content.targets.get(&name),
-        |_, target| target.clone(),
+        |content, target| {
+            let definition = content.definition(&name).map(AsRef::as_ref);
+            let problems = definition.and_then(|compiled| compiled.as_ref().err());
+            (target.clone(), problems.map(|problems| sentence(problems)))
+        },
     );
     let Some(known) = known else {
         return Ok(Action::await_change());
     };
-    let target = match known {
-        Ok(target) => target,
+    let (target, invalid) = match known {
+        Ok(known) => known,
         Err(error) => {
             context.desks.close(&namespace, &name);
             return broken::<TargetSystem>(&context, object.meta(), &error).await;
@@ -41,7 +46,13 @@ pub async fn target(
     let judgement = context.releaser.judgement(&namespace);
     let mut status: TargetSystemStatus = target.status.clone().unwrap_or_default();
     let mut facts = Vec::new();
-    if target.annotations().contains_key(PAUSED_ANNOTATION) {
+    if let Some(problems) = invalid {
+        facts.push(Fact::no(
+            conditions::READY,
+            conditions::INVALID,
+            format!("Nothing is sent, and nothing is lost, until this is mended: {problems}."),
+        ));
+    } else if target.annotations().contains_key(PAUSED_ANNOTATION) {
         facts.push(Fact::yes(
             conditions::READY,
             conditions::PAUSED,

@@ -131,7 +131,7 @@ indexed!(Entitlement, entitlements, |entitlement: &Entitlement| {
         .map(|c| c.status.clone());
     Some((status.remote.clone(), ready, status.observed_generation))
 });
-indexed!(TargetSystem, targets, |_: &TargetSystem| ());
+indexed!(TargetSystem, targets, |_: &TargetSystem| (); targets_changed);
 indexed!(HRISConnection, connections, |_: &HRISConnection| (); connections_changed);
 indexed!(
     AccessException,

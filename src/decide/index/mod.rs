@@ -3,6 +3,7 @@
 //! Our own writes are put in as soon as the API server acknowledges them, so that nothing is decided on what we know
 //! to be old; the watch's later copy of the same version changes nothing.
 
+mod definitions;
 mod kinds;
 mod policies;
 
@@ -12,6 +13,8 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
+pub use self::definitions::CompiledDefinition;
+use self::definitions::Definitions;
 pub use self::kinds::Indexed;
 pub use self::policies::{CompiledSelector, Policies};
 use super::expression::Schema;
@@ -76,6 +79,8 @@ pub struct Namespace {
     pub connections: BTreeMap<String, Entry<HRISConnection>>,
     /// Employees that cannot be decoded: name to why. Nothing is decided about them, and nothing revoked.
     pub broken_employees: BTreeMap<String, String>,
+    /// What `http` targets describe, compiled.
+    definitions: Definitions,
     /// Names of people, in order; nearly always one.
     by_identifier: HashMap<Arc<str>, Vec<String>>,
     /// Names of exceptions by whom they are for.
@@ -320,7 +325,19 @@ impl Namespace {
     /// Compiles expressions anew where the connections declare other custom fields than before.
     fn connections_changed(&mut self) {
         let schema = Schema::of(self.connections.values().map(|entry| entry.readable().map(Arc::as_ref)));
+        self.definitions.set_schema(&schema, &self.targets);
         self.policies.set_schema(schema);
+    }
+
+    /// Compiles the definitions of those targets that are new or changed.
+    fn targets_changed(&mut self) {
+        self.definitions.follow(&self.targets);
+    }
+
+    /// What the `http` target of this name describes, compiled when it came in; `None` where there is no such target, or it
+    /// is of another protocol.
+    pub fn definition(&self, target: &str) -> Option<&CompiledDefinition> {
+        self.definitions.get(target)
     }
 
     /// The policies that may concern `person`, in order of name. All others neither match nor leave it untold, now or at

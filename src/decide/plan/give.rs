@@ -9,7 +9,8 @@ use crate::api::conditions::clip;
 use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState, Origin, Release};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{AccountSpec, Adopt};
-use crate::decide::effect::{AccountSight, RemoteKey, attributes_digest, operation_id};
+use crate::decide::definition::account_digest;
+use crate::decide::effect::{AccountSight, RemoteKey, operation_id};
 use crate::decide::guard::{Admission, GainId};
 use crate::decide::losses::{Named, account_left_behind, account_name, account_of_another, readable_target};
 use crate::decide::record::{forget_loss, leave_for_good, start_over};
@@ -96,7 +97,7 @@ impl Planner<'_> {
             },
         };
         let operation = operation_id(&self.person.uid, &key, self.person.spec.start_date.as_deref());
-        let digest = attributes_digest(&self.person.spec);
+        let digest = account_digest(self.namespace, self.person, target);
         if let Some(record) = self.accounts.get_mut(target) {
             match record.state {
                 AccountState::Pending => {
@@ -123,7 +124,12 @@ impl Planner<'_> {
                     record.id.clear();
                     start_over(record, &operation);
                 }
-                AccountState::Active if record.origin == Origin::Operator && record.applied_attributes != digest => {
+                AccountState::Active
+                    if record.origin == Origin::Operator
+                        && digest
+                            .as_ref()
+                            .is_some_and(|digest| record.applied_attributes != *digest) =>
+                {
                     record.state = AccountState::Updating;
                 }
                 _ => {}
@@ -189,7 +195,7 @@ impl Planner<'_> {
                     AccountState::Activating
                 };
                 if *active {
-                    record.applied_attributes = digest;
+                    record.applied_attributes = digest.unwrap_or_default();
                 }
             }
             AccountSight::Present { .. } if adopt == Adopt::Never => {

@@ -195,7 +195,7 @@ pub(super) fn no_answer(about: &About, error: EgressError) -> TargetError {
 
 /// `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3). A date is read against the server's own clock
 /// where it tells it.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(in crate::targets) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds).min(LONGEST_PAUSE));

@@ -5,7 +5,7 @@
 
 mod accounts;
 mod client;
-mod errors;
+pub(super) mod errors;
 mod groups;
 mod list;
 mod patch;
