@@ -160,7 +160,9 @@ impl Target for HttpTarget {
     }
 
     fn repeats(&self, object: Option<&RemoteObject>) -> Repeats {
-        let safely = |request: &Request| request.method == Method::Put || request.idempotency_header.is_some();
+        let safely = |request: &Request| {
+            request.method == Method::Put || request.idempotency_header.is_some() || request.idempotent
+        };
         let Some(object) = object else {
             return match &self.definition.account.create {
                 Some(create) if safely(create) => Repeats::Safely,
