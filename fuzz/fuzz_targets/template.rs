@@ -19,7 +19,7 @@ static SCOPE: LazyLock<Scope> = LazyLock::new(|| {
         .json("body")
 });
 
-/// The first line is an answer where it is JSON; the rest is a reading, and the texts of a template.
+// The first line is an answer where it is JSON; the rest is a reading, and the texts of a template.
 fuzz_target!(|source: &str| {
     let (answer, source) = source.split_once('\n').unwrap_or(("", source));
     let body: Value = serde_json::from_str(answer).unwrap_or_else(|_| json!({"items": [{"id": "x"}], "text": answer}));

@@ -14,8 +14,9 @@ type Answer<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 
 /// The functions, by their names, with how many arguments each takes.
 pub(super) fn add(env: &mut Env) -> Result<(), DeclarationError> {
-    let functions: [(&str, usize, cel::common::functions::Function); 20] = [
+    let functions: [(&str, usize, cel::common::functions::Function); 21] = [
         ("@part", 3, part),
+        ("@field", 2, field),
         ("@has", 2, has),
         ("@opt", 2, optional_part),
         ("@opt_field", 2, optional_field),
@@ -103,8 +104,17 @@ fn part<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
     match look(&value, &key) {
         Ok(found) => Ok(CowVal::Owned(found)),
         Err(error) if is_none(&error) => Err(ExecutionError::no_such_key(&called(&name))),
+        Err(ExecutionError::FunctionError { message, .. }) => {
+            Err(said(format!("{} cannot be read: {message}", called(&name))))
+        }
         Err(error) => Err(error),
     }
+}
+
+/// A field of a record, by a name that no dot can select.
+fn field<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Answer<'b, 'v> {
+    let [value, field] = take(arguments)?;
+    ask(&value, field.as_ref()).map(CowVal::Owned)
 }
 
 /// `null` is no value, and a list has no members; of a text or a number it cannot be asked.

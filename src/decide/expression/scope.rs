@@ -53,16 +53,6 @@ pub(super) enum Named {
 
 /// The names that an expression may use, with the type of each. What it is evaluated over is in
 /// [`Values`](super::Values), by the same names.
-///
-/// ```
-/// use rollcall::decide::expression::{Holds, Schema, Scope};
-///
-/// let scope = Scope::new()
-///     .employee(&Schema::default())
-///     .text("correlationKey")
-///     .record("account", [("id", Holds::Text)])
-///     .json("response");
-/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     pub(super) employee: Option<Schema>,

@@ -201,6 +201,32 @@ impl Checker<'_> {
         }
     }
 
+    /// `a["x"]` of a record, whose fields are known by name: one that is written out.
+    fn field(&self, id: u64, call: &mut CallExpr, record: &str, asked: bool, steps: u64) -> Result<Known, Refusal> {
+        let [
+            _,
+            IdedExpr {
+                id: at,
+                expr: Expr::Literal(LiteralValue::String(key)),
+            },
+        ] = call.args.as_slice()
+        else {
+            return Err(self.refuse(id, "the field of a record is written out: [\"name\"]"));
+        };
+        let key = key.inner().to_owned();
+        let part = self.part(self.place(*at), &Type::Record(record.to_owned()), &key, false)?;
+        let steps = steps.saturating_add(part.type_.weight()).saturating_add(4);
+        call.args.truncate(1);
+        call.args.push(text(&part.field));
+        let (function, type_) = if asked {
+            ("@opt_field", Type::Optional(Box::new(part.type_)))
+        } else {
+            ("@field", part.type_)
+        };
+        function.clone_into(&mut call.func_name);
+        Ok(Known::new(type_, steps).named(format!("{record}.{key}")))
+    }
+
     /// `a[0]`, `a["x"]`, and with `[?`.
     fn index(
         &self,
@@ -220,6 +246,9 @@ impl Checker<'_> {
         };
         // What an optional holds is copied before it is asked.
         let around = of.weight().saturating_add(index.weight()).saturating_add(4);
+        if let (Type::Record(record), Type::Text(_)) = (of, index) {
+            return self.field(id, call, record, asked, steps).map(Some);
+        }
         let element = match (of, index) {
             (Type::List(of, _), Type::Number) if may_be_absent => (**of).clone(),
             (Type::Any(bytes), Type::Number | Type::Text(_)) => Type::Any(*bytes),

@@ -9,12 +9,12 @@ use crate::decide::expression::Refusal;
 use crate::decide::expression::schema::{MAX_PATH, MAX_VALUE, PARTS, Type, attribute, attributes};
 
 /// A declared part.
-struct Part {
-    type_: Type,
+pub(super) struct Part {
+    pub type_: Type,
     /// How the checked tree asks for it.
-    field: String,
+    pub field: String,
     /// The attribute of the employee that it is.
-    mention: Option<String>,
+    pub mention: Option<String>,
 }
 
 /// How a part is asked for.
@@ -114,7 +114,7 @@ impl Checker<'_> {
     }
 
     /// The part `field` of what has declared parts.
-    fn part(&self, at: usize, of: &Type, field: &str, tested: bool) -> Result<Part, Refusal> {
+    pub(super) fn part(&self, at: usize, of: &Type, field: &str, tested: bool) -> Result<Part, Refusal> {
         let refuse = |sentence: String| Err(self.scanned.refuse(at, sentence));
         let plain = |type_: Type, mention: Option<String>| {
             Ok(Part {
