@@ -1,6 +1,9 @@
 //! A real API server takes every good object and refuses every bad one, with words that say how to mend it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "crd_rules/http.rs"]
+mod http;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -557,7 +560,7 @@ async fn targets() {
     let url =
         "must be an http or https URL without credentials, query or fragment, such as https://example.com/scim/v2";
     let name = "must be the name of an object of this namespace: lower-case letters";
-    let exactly = "set exactly one of scim and kubernetes";
+    let exactly = "set exactly one of scim, http and kubernetes";
     let scim = |extra: &str| {
         format!(
             "{{adopt: Never, scim: {{baseURL: 'https://a.example', bearerTokenSecretRef: {{name: s, key: k}}}}{extra}}}"
@@ -687,7 +690,7 @@ async fn targets() {
 #[tokio::test]
 async fn entitlements() {
     let judge = Judge::new("entitlements").await;
-    let exactly = "set exactly one of scimGroup, roleBinding and clusterRoleBinding";
+    let exactly = "set exactly one of scimGroup, scimRole, scimEntitlement, http, roleBinding and clusterRoleBinding";
     let either = "set exactly one of displayName and id";
     let rbac = "must be the name of an RBAC object, which is neither . nor .. and has no / and no %";
     let role = "targetRef: {name: t}, roleBinding: {roleRef: {kind: ClusterRole, name: view}}";
@@ -1134,7 +1137,7 @@ async fn defaults_can_be_seen() {
         target["guard"],
         json!({"window": "24h", "maxPeople": 10, "maxPercent": 10})
     );
-    assert_eq!(target["rateLimit"], json!({"requestsPerMinute": 600}));
+    assert_eq!(target["rateLimit"], json!({"requestsPerMinute": 600, "concurrency": 4}));
     assert_eq!(
         target["account"],
         json!({"create": true, "onUnused": {"action": "Keep"}, "onTerminated": {"action": "Deactivate"}})
@@ -1383,7 +1386,7 @@ fn messages(schema: &Value, found: &mut Vec<String>) {
 /// A rule that no test above provokes is a rule that may never have worked.
 #[test]
 fn every_rule_has_a_case() {
-    let source = include_str!("crd_rules.rs");
+    let source = concat!(include_str!("crd_rules.rs"), include_str!("crd_rules/http.rs"));
     let expected: Vec<String> = source
         .split('"')
         .filter(|text| text.len() >= 15 && !text.contains('\n'))

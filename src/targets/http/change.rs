@@ -106,7 +106,7 @@ impl HttpTarget {
         let Some(grant) = &kind.grant else {
             return Err(TargetError::Refused("grant is not described".to_owned()));
         };
-        let speech = self.giving(object, kind, order)?;
+        let speech = giving(object, kind, order)?;
         let words = format!("the grant of the {}", object.kind);
         let answer = self.effect(grant, &speech, with(order), &words).await?;
         match answer.verdict {
@@ -133,7 +133,7 @@ impl HttpTarget {
         let Some(update) = &kind.update else {
             return self.give(object, kind, order).await;
         };
-        let mut speech = self.giving(object, kind, order)?;
+        let mut speech = giving(object, kind, order)?;
         speech = speech.grant(&self.known_grant(object, kind, order).await?);
         let words = format!("the change of the {}", object.kind);
         let answer = self.effect(update, &speech, with(order), &words).await?;
@@ -194,15 +194,6 @@ impl HttpTarget {
         }
         let seen = self.look_at_one(object, &order.account_id, "").await?;
         Ok(seen.map(|holding| holding.grant_id).unwrap_or_default())
-    }
-
-    fn giving(&self, object: &RemoteObject, kind: &Kind, order: &Order) -> Result<Speech, TargetError> {
-        let speech = Speech::person(&order.person)
-            .account(&order.account_id)
-            .operation(&order.operation_id)
-            .record("inputs", typed_all(&kind.inputs, &order.inputs)?)
-            .record("parameters", typed_all(&kind.parameters, &order.parameters)?);
-        of_object(speech, object, kind)
     }
 
     async fn lock(&self, set: (&str, &str)) -> MutexGuard<'_, ()> {
@@ -347,6 +338,15 @@ impl HttpTarget {
 /// What writes a set; some APIs refuse to write an empty one and have another call for that.
 fn writer(replace: &Replace, empty: bool) -> &Request {
     replace.empty.as_ref().filter(|_| empty).unwrap_or(&replace.request)
+}
+
+fn giving(object: &RemoteObject, kind: &Kind, order: &Order) -> Result<Speech, TargetError> {
+    let speech = Speech::person(&order.person)
+        .account(&order.account_id)
+        .operation(&order.operation_id)
+        .record("inputs", typed_all(&kind.inputs, &order.inputs)?)
+        .record("parameters", typed_all(&kind.parameters, &order.parameters)?);
+    of_object(speech, object, kind)
 }
 
 fn with(order: &Order) -> With<'_> {

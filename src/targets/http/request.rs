@@ -41,7 +41,7 @@ pub(super) fn build(
         url.set_query(Some(&query));
     }
     if url.as_str().len() > LONGEST_URL {
-        return Err(refused("the URL grows too long".to_owned()));
+        return Err(refused("the URL grows too long"));
     }
     let mut sendable = Sendable::new(method(request.method), url);
     let mut all = headers.clone();
@@ -100,12 +100,12 @@ fn with_path(base: &Url, path: &Path, speech: &Speech) -> Result<Url, TargetErro
                     .map_err(|why| refused(format!("in the path: {why}")))?;
                 // A path of .. climbs, encoded or not, and an empty one is the whole collection.
                 let value = value.filter(|value| !matches!(value.as_str(), "" | "." | "..") && value.len() <= 512);
-                let value = value.ok_or_else(|| refused("a value that cannot be part of a path".to_owned()))?;
+                let value = value.ok_or_else(|| refused("a value that cannot be part of a path"))?;
                 text.extend(byte_serialize(value.as_bytes()).map(|part| part.replace('+', "%20")));
             }
         }
     }
-    Url::parse(&text).map_err(|_| refused("the address is no URL".to_owned()))
+    Url::parse(&text).map_err(|_| refused("the address is no URL"))
 }
 
 fn fields<'a>(
