@@ -6,6 +6,7 @@ mod files;
 mod github;
 mod jupyterhub;
 mod more;
+mod operated;
 mod rabbitmq;
 mod stage;
 mod stripe;
