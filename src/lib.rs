@@ -16,7 +16,7 @@
 //!
 //! One direction only: facts never flow backwards, decisions never touch the network, effects never decide. The rooms
 //! depend on each other one way: [`api`] ← [`decide`] ← [`hris`], [`targets`] ← [`controllers`] ← [`runtime`] ← `main`.
-//! Beside them [`cli`] shows decisions: `api` ← `decide` ← `cli` ← `main`. Below [`hris`] and [`targets`], and with no other
+//! Beside them [`cli`] shows decisions, and tries targets out: `api` ← `decide` ← `targets` ← `cli` ← `main`. Below [`hris`] and [`targets`], and with no other
 //! room below it, is [`egress`], through which they reach the network.
 
 pub mod api;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::api::crds;
 use rollcall::cli::plan::{self, PlanOptions};
-use rollcall::cli::{changeset, explain, who};
+use rollcall::cli::{changeset, explain, target, who};
 use rollcall::runtime::{self, RunOptions};
 
 /// Gives people the access their job calls for, and takes it away when the job no longer does.
@@ -35,6 +35,9 @@ enum Command {
     /// Look at changes that wait for a decision, and decide.
     #[command(subcommand, visible_alias = "chgset")]
     Changeset(changeset::ChangesetCommand),
+    /// Check what a TargetSystem describes, and try it out on the live API.
+    #[command(subcommand, visible_alias = "tsys")]
+    Target(target::TargetCommand),
     /// Run the operator.
     // The last one wins, so that a wrapper's arguments can be added to.
     #[command(args_override_self = true)]
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Changeset(command) => show(changeset::run(&command)).map(done),
         Command::Explain(options) => show(explain::run(&options)).map(done),
         Command::Who(options) => show(who::run(&options)).map(done),
+        Command::Target(command) => runtime().map(|runtime| ExitCode::from(runtime.block_on(target::run(&command)))),
         Command::Run(options) => operate(options).map(done),
     };
     result.unwrap_or_else(|error| {

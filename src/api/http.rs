@@ -228,6 +228,10 @@ pub struct Call {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub idempotency_header: Option<String>,
+    /// Whether the API does the same call once however often it is sent, in another way than by such a header: as where the body
+    /// carries `${operation.uuid}` as a key that the API keeps to. A `PUT` is taken to be so. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idempotent: bool,
     /// How the answer is read, where it differs from `http.answers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Answers>,
@@ -612,6 +616,10 @@ pub struct Replace {
     /// The request; it can speak of `account` or `object`, of `set`, a list of object ids or of account ids, and of `response`, the
     /// read that the set was taken from (its first page). Objects need an id of one part: one input as `identity`, or `find`.
     pub request: Call,
+    /// Sent in the place of `request` where the set would become empty and the API refuses an empty one. It must leave a set
+    /// that is read as empty, or as gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty: Option<Call>,
 }
 
 /// Whose set it is.

@@ -18,6 +18,7 @@ mod progress;
 mod render;
 mod schema;
 pub mod source;
+pub mod target;
 pub mod tenant;
 mod tenants;
 pub mod who;

@@ -7,11 +7,10 @@ use kube::ResourceExt;
 
 use super::context::Context;
 use super::secrets::{self, SecretError};
-use crate::api::http::Http;
-use crate::api::{SecretKeyRef, TargetSystem};
+use crate::api::TargetSystem;
 use crate::decide::attributes::AttributeMap;
 use crate::decide::definition::{Definition, sentence};
-use crate::targets::http::{HttpTarget, HttpTargetOptions, secret};
+use crate::targets::http::{HttpTarget, HttpTargetOptions, credentials};
 use crate::targets::kubernetes::{KubernetesOptions, KubernetesTarget};
 use crate::targets::pace::Pace;
 use crate::targets::scim::{ScimOptions, ScimTarget};
@@ -82,39 +81,6 @@ fn definition(context: &Context, namespace: &str, system: &TargetSystem) -> Resu
         Some(Err(problems)) => Err(TargetError::Misconfigured(sentence(problems))),
         None => Err(TargetError::Misconfigured("spec.http was not read yet".to_owned())),
     }
-}
-
-/// The Secrets that calls are authenticated with, by the names that the target knows them by.
-fn credentials(http: &Http) -> BTreeMap<String, &SecretKeyRef> {
-    let Some(auth) = &http.auth else {
-        return BTreeMap::new();
-    };
-    let one = |name: &str, reference| Some((name.to_owned(), reference));
-    let bearer = auth
-        .bearer
-        .as_ref()
-        .and_then(|auth| one(secret::TOKEN, &auth.token_secret_ref));
-    let basic = auth
-        .basic
-        .as_ref()
-        .and_then(|auth| one(secret::PASSWORD, auth.password_secret_ref.as_ref()?));
-    let header = auth
-        .header
-        .as_ref()
-        .and_then(|auth| one(secret::VALUE, &auth.value_secret_ref));
-    let oauth2 = auth
-        .oauth2
-        .as_ref()
-        .and_then(|auth| one(secret::CLIENT, &auth.client_secret_ref));
-    let login = auth.login.iter().flat_map(|login| &login.secrets);
-    let login = login.map(|(name, reference)| (name.clone(), reference));
-    bearer
-        .into_iter()
-        .chain(basic)
-        .chain(header)
-        .chain(oauth2)
-        .chain(login)
-        .collect()
 }
 
 /// The attributes that a SCIM target spells out, as the index has them.

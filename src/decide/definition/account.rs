@@ -7,6 +7,9 @@ use crate::api::http::{Call, HttpAccount};
 use crate::api::target::{AccountAction, TargetSystemSpec};
 use crate::decide::expression::{Expect, Reading, Scope, TextTemplate};
 
+/// The shortest delay that can be written: an account that cannot be made unusable is deleted after it.
+const AT_ONCE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// People's accounts, compiled. See [`HttpAccount`].
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -259,11 +262,12 @@ pub(super) fn check_ends(compiler: &mut Compiler, spec: &TargetSystemSpec, accou
                     &path,
                     "is Delete, and the API was not described to do that: add spec.http.account.delete, or say Keep, or Deactivate",
                 );
-                let at_once = end.after.as_ref().and_then(crate::api::Duration::get) == Some(std::time::Duration::ZERO);
+                let after = end.after.as_ref().and_then(crate::api::Duration::get);
+                let at_once = after.is_some_and(|after| after <= AT_ONCE);
                 compiler.need(
                     account.deactivate.is_some() || at_once,
                     &path,
-                    "the account would stay usable until it is deleted: add spec.http.account.deactivate, or say after: 0s",
+                    "the account would stay usable until it is deleted: add spec.http.account.deactivate, or say after: 1s",
                 );
             }
         }

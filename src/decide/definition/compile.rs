@@ -146,6 +146,11 @@ impl<'a> Compiler<'a> {
             &format!("{path}.idempotencyHeader"),
             "a read needs no idempotency key: leave it out",
         );
+        self.need(
+            !call.idempotent,
+            &format!("{path}.idempotent"),
+            "a read can be sent as often as one likes: leave it out",
+        );
     }
 
     pub fn request(&mut self, path: &str, call: &Call, scope: &Scope) -> Request {
@@ -190,6 +195,7 @@ impl<'a> Compiler<'a> {
             headers: self.texts(&format!("{path}.headers"), &call.headers, scope),
             body,
             idempotency_header: call.idempotency_header.clone(),
+            idempotent: call.idempotent,
             answers,
         }
     }

@@ -97,6 +97,8 @@ pub struct Replace {
     pub of: SetOf,
     /// The request.
     pub request: Request,
+    /// In its place where the set would become empty.
+    pub empty: Option<Request>,
 }
 
 pub(super) fn build(compiler: &mut Compiler, path: &str, kind: &HttpKind) -> Kind {
@@ -158,13 +160,14 @@ pub(super) fn build(compiler: &mut Compiler, path: &str, kind: &HttpKind) -> Kin
                 SetOf::Account => with_account(Scope::new()),
                 SetOf::Object => object.clone(),
             };
+            let scope = scope.json("set").json("response");
             Replace {
                 of: replace.of,
-                request: compiler.request(
-                    &at("replace.request"),
-                    &replace.request,
-                    &scope.json("set").json("response"),
-                ),
+                request: compiler.request(&at("replace.request"), &replace.request, &scope),
+                empty: replace
+                    .empty
+                    .as_ref()
+                    .map(|call| compiler.request(&at("replace.empty"), call, &scope)),
             }
         }),
         has_grant_ids: kind.grant_id.is_some() || kind.observe.grant_id.is_some(),
@@ -305,6 +308,9 @@ fn check_calls(compiler: &mut Compiler, path: &str, kind: &HttpKind) {
         }
         (None, Some(replace)) => {
             compiler.must_change(&at("replace.request"), &replace.request);
+            if let Some(empty) = &replace.empty {
+                compiler.must_change(&at("replace.empty"), empty);
+            }
             for (field, set) in [
                 ("grantId", kind.grant_id.is_some()),
                 ("update", kind.update.is_some()),

@@ -20,6 +20,8 @@ pub struct Request {
     pub body: Body,
     /// The header that carries our idempotency key.
     pub idempotency_header: Option<String>,
+    /// Whether it does the same once however often it is sent, in another way.
+    pub idempotent: bool,
     /// How the answer is read.
     pub answers: Answers,
 }

@@ -284,7 +284,7 @@ async fn log_in(
 
 /// A refusal of the request for a token is a refusal of the credentials, whatever 4xx says it.
 async fn ask(wire: &Wire, request: Sendable, answers: &Answers, words: &str) -> Result<Answer, TargetError> {
-    let raw = wire.send(request, Purpose::Read, words).await?;
+    let raw = wire.send_privately(request, words).await?;
     match judge(&raw, answers, Purpose::Read, words).map_err(TargetError::from) {
         Ok(answer) if matches!(answer.verdict, Verdict::Good) => Ok(answer),
         Ok(_) => Err(TargetError::Misconfigured(format!(

@@ -14,7 +14,7 @@ use super::request::With;
 use super::speech::Speech;
 use crate::api::entitlement::RemoteObject;
 use crate::api::http::SetOf;
-use crate::decide::definition::{By, Kind, Replace, split_id};
+use crate::decide::definition::{By, Kind, Replace, Request, split_id};
 use crate::decide::expression::Values;
 use crate::targets::{Holding, Order, Receipt, Receipts, TargetError, Verb, sides};
 
@@ -239,9 +239,10 @@ impl HttpTarget {
             }
             let set = after.iter().map(|id| self.bare(name, id));
             let set = set.collect::<Result<Vec<String>, TargetError>>()?;
+            let request = writer(replace, set.is_empty());
             let speech = Speech::default().account(account_id).tree("set", Json::from(set));
             let version = version_of(kind, &answer)?;
-            if self.write(replace, speech, *answer, version.as_deref(), name).await? {
+            if self.write(request, speech, *answer, version.as_deref(), name).await? {
                 return Ok(());
             }
             if !again {
@@ -281,10 +282,11 @@ impl HttpTarget {
                 return Ok(());
             }
             let set: Vec<String> = after.into_iter().collect();
+            let request = writer(replace, set.is_empty());
             let speech = of_object(Speech::default(), object, kind)?.tree("set", Json::from(set));
             let version = version_of(kind, &seen.answer)?;
             if self
-                .write(replace, speech, *seen.answer, version.as_deref(), &object.kind)
+                .write(request, speech, *seen.answer, version.as_deref(), &object.kind)
                 .await?
             {
                 return Ok(());
@@ -302,7 +304,7 @@ impl HttpTarget {
     /// Writes a set. False where somebody else was faster.
     async fn write(
         &self,
-        replace: &Replace,
+        request: &Request,
         speech: Speech,
         read: super::answers::Answer,
         version: Option<&str>,
@@ -314,7 +316,7 @@ impl HttpTarget {
             version,
         };
         let words = format!("the set of the kind {name}");
-        let answer = self.effect(&replace.request, &speech, with, &words).await?;
+        let answer = self.effect(request, &speech, with, &words).await?;
         match answer.verdict {
             Verdict::Good | Verdict::Already => Ok(true),
             Verdict::Conflict => Ok(false),
@@ -331,6 +333,11 @@ impl HttpTarget {
         let part = parts.and_then(|parts| parts.into_iter().next());
         part.ok_or_else(|| TargetError::Refused(format!("an id of the kind {name} that no set can hold")))
     }
+}
+
+/// What writes a set; some APIs refuse to write an empty one and have another call for that.
+fn writer(replace: &Replace, empty: bool) -> &Request {
+    replace.empty.as_ref().filter(|_| empty).unwrap_or(&replace.request)
 }
 
 fn giving(object: &RemoteObject, kind: &Kind, order: &Order) -> Result<Speech, TargetError> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use reqwest::Request as Sendable;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -11,6 +12,7 @@ use super::answers::{Answer, Failure, Purpose, Raw, judge, no_answer};
 use super::auth::Auth;
 use super::request::{With, build};
 use super::speech::Speech;
+use super::watch::{Exchange, Watch};
 use crate::decide::definition::Request;
 use crate::egress::{EgressClient, HttpOptions};
 use crate::targets::TargetError;
@@ -28,6 +30,7 @@ pub(super) struct Wire {
     pace: Arc<Pace>,
     pub base: Url,
     pub headers: HeaderMap,
+    pub watch: Option<Watch>,
 }
 
 /// Speaks to one API.
@@ -45,7 +48,42 @@ impl fmt::Debug for Client {
 impl Wire {
     /// One request, once.
     pub async fn send(&self, request: Sendable, purpose: Purpose, words: &str) -> Result<Raw, TargetError> {
+        self.exchange(request, purpose, words, false).await
+    }
+
+    /// One request about credentials, once.
+    pub async fn send_privately(&self, request: Sendable, words: &str) -> Result<Raw, TargetError> {
+        self.exchange(request, Purpose::Read, words, true).await
+    }
+
+    async fn exchange(
+        &self,
+        request: Sendable,
+        purpose: Purpose,
+        words: &str,
+        private: bool,
+    ) -> Result<Raw, TargetError> {
         self.pace.ready().await;
+        let Some(watch) = &self.watch else {
+            return self.attempt(request, purpose, words).await;
+        };
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let sent = request.body().and_then(|body| body.as_bytes()).map(<[u8]>::to_vec);
+        let began = Instant::now();
+        let answer = self.attempt(request, purpose, words).await;
+        watch.show(&Exchange {
+            method: method.as_str(),
+            url: &url,
+            status: answer.as_ref().ok().map(|raw| raw.status.as_u16()),
+            took: began.elapsed(),
+            private,
+            sent: sent.as_deref(),
+            answered: answer.as_ref().ok().and_then(|raw| raw.body.as_deref()),
+        });
+        answer
+    }
+
+    async fn attempt(&self, request: Sendable, purpose: Purpose, words: &str) -> Result<Raw, TargetError> {
         let answer = self.http.execute(request).await;
         let mut answer = answer.map_err(|error| no_answer(error, purpose, words))?;
         let status = answer.status();
@@ -105,6 +143,7 @@ impl Client {
                 pace: options.pace.clone(),
                 base,
                 headers,
+                watch: None,
             },
         })
     }

@@ -19,6 +19,7 @@ mod observe;
 mod pages;
 mod request;
 mod speech;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,8 +34,10 @@ use self::client::Client;
 use self::pages::{Asked, Read};
 use self::request::With;
 use self::speech::Speech;
+pub use self::watch::{Exchange, Watch};
 use super::pace::Pace;
 use super::{Account, AccountFacts, Found, Holders, Holding, Looks, Order, Receipts, Repeats, Target, TargetError};
+use crate::api::SecretKeyRef;
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::http::{Http, Method};
 use crate::api::target::Capabilities;
@@ -59,6 +62,26 @@ pub struct HttpTargetOptions {
     pub egress: Egress,
 }
 
+/// The Secrets that calls are authenticated with, by the names that [`HttpTargetOptions::secrets`] has for them.
+pub fn credentials(api: &Http) -> BTreeMap<String, &SecretKeyRef> {
+    let Some(auth) = &api.auth else {
+        return BTreeMap::new();
+    };
+    let bearer = auth.bearer.as_ref().map(|auth| (secret::TOKEN, &auth.token_secret_ref));
+    let basic = auth.basic.as_ref().and_then(|auth| auth.password_secret_ref.as_ref());
+    let basic = basic.map(|reference| (secret::PASSWORD, reference));
+    let header = auth.header.as_ref().map(|auth| (secret::VALUE, &auth.value_secret_ref));
+    let oauth2 = auth
+        .oauth2
+        .as_ref()
+        .map(|auth| (secret::CLIENT, &auth.client_secret_ref));
+    let one = [bearer, basic, header, oauth2].into_iter().flatten();
+    let login = auth.login.iter().flat_map(|login| &login.secrets);
+    one.map(|(name, reference)| (name.to_owned(), reference))
+        .chain(login.map(|(name, reference)| (name.clone(), reference)))
+        .collect()
+}
+
 /// An API described as data.
 #[derive(Debug)]
 pub struct HttpTarget {
@@ -75,6 +98,13 @@ impl HttpTarget {
             client: Client::new(options)?,
             locks: (0..LOCKS).map(|_| Mutex::default()).collect(),
         })
+    }
+
+    /// Shows each request and answer to `watch`.
+    #[must_use]
+    pub fn watched(mut self, watch: Watch) -> Self {
+        self.client.wire.watch = Some(watch);
+        self
     }
 
     fn kind(&self, name: &str) -> Result<&Kind, TargetError> {
@@ -160,7 +190,9 @@ impl Target for HttpTarget {
     }
 
     fn repeats(&self, object: Option<&RemoteObject>) -> Repeats {
-        let safely = |request: &Request| request.method == Method::Put || request.idempotency_header.is_some();
+        let safely = |request: &Request| {
+            request.method == Method::Put || request.idempotency_header.is_some() || request.idempotent
+        };
         let Some(object) = object else {
             return match &self.definition.account.create {
                 Some(create) if safely(create) => Repeats::Safely,
