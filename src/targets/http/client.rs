@@ -45,7 +45,7 @@ impl fmt::Debug for Client {
 impl Wire {
     /// One request, once.
     pub async fn send(&self, request: Sendable, purpose: Purpose, words: &str) -> Result<Raw, TargetError> {
-        self.pace.ready().await;
+        let _permit = self.pace.ready().await;
         let answer = self.http.execute(request).await;
         let mut answer = answer.map_err(|error| no_answer(error, purpose, words))?;
         let status = answer.status();
