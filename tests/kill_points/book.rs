@@ -8,12 +8,13 @@ use std::fmt::{Display, Formatter, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rollcall_support::proxy::When;
-use rollcall_support::story::Chapter;
 
 /// After so many violations there is enough to look at.
 const ENOUGH: usize = 5;
 /// How often a point is given out until it comes up.
 const GIVEN: usize = 3;
+/// The moments of a request.
+const WHENS: [When; 3] = [When::Before, When::After, When::Answered];
 /// Kinds whose status holds figures: how many patches the same news takes varies, so that only the first is sure.
 const FIGURES: [&str; 3] = ["provisioningpolicies", "entitlements", "targetsystems"];
 
@@ -24,13 +25,17 @@ pub struct Point {
     pub shape: String,
     /// The how manyth of these, from 1.
     pub nth: usize,
-    /// Before the request or after its answer.
+    /// Before the request, after it was done, or after it was answered.
     pub when: When,
 }
 
 impl Display for Point {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let when = if self.when == When::Before { "before" } else { "after" };
+        let when = match self.when {
+            When::Before => "before",
+            When::After => "before the answer to",
+            When::Answered => "after the answer to",
+        };
         write!(f, "killed {when} {} (no. {})", self.shape, self.nth)
     }
 }
@@ -50,7 +55,7 @@ impl Row {
 
 #[derive(Debug, Default)]
 struct Pages {
-    rows: BTreeMap<(Chapter, Point), Row>,
+    rows: BTreeMap<(&'static str, Point), Row>,
     violations: Vec<String>,
 }
 
@@ -71,12 +76,12 @@ impl Book {
     }
 
     /// Whether the chapter was seen before.
-    pub fn knows(&self, chapter: Chapter) -> bool {
+    pub fn knows(&self, chapter: &'static str) -> bool {
         self.pages().rows.keys().any(|(known, _)| *known == chapter)
     }
 
     /// The next point of a chapter; none where all were tried, or where nothing is known of it.
-    pub fn next(&self, chapter: Chapter) -> Option<Point> {
+    pub fn next(&self, chapter: &'static str) -> Option<Point> {
         let mut pages = self.pages();
         let rows = pages.rows.iter_mut();
         let mut open: Vec<_> = rows
@@ -89,18 +94,18 @@ impl Book {
     }
 
     /// The operator was killed at a point.
-    pub fn tried(&self, chapter: Chapter, point: Point) {
+    pub fn tried(&self, chapter: &'static str, point: Point) {
         self.pages().rows.entry((chapter, point)).or_default().tried = true;
     }
 
     /// What a chapter without a kill sends.
-    pub fn seen(&self, chapter: Chapter, shapes: impl Iterator<Item = String>) {
+    pub fn seen(&self, chapter: &'static str, shapes: impl Iterator<Item = String>) {
         let mut pages = self.pages();
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for shape in shapes {
             let nth = counts.entry(shape.clone()).or_default();
             *nth += 1;
-            for when in [When::Before, When::After] {
+            for when in WHENS {
                 let (shape, nth) = (shape.clone(), *nth);
                 pages.rows.entry((chapter, Point { shape, nth, when })).or_default();
             }
@@ -134,25 +139,24 @@ impl Book {
 impl Display for Book {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let pages = self.pages();
-        let tried = |chapter, when| {
-            let rows = pages.rows.iter();
-            rows.filter(|((of, point), row)| (chapter, when) == (*of, point.when) && row.tried)
-                .count()
-        };
-        let chapters: Vec<String> = Chapter::ALL
-            .into_iter()
-            .map(|chapter| {
-                format!(
-                    "{chapter} {}+{}",
-                    tried(chapter, When::Before),
-                    tried(chapter, When::After)
-                )
-            })
+        let mut chapters: BTreeMap<&str, [usize; WHENS.len()]> = BTreeMap::new();
+        for ((chapter, point), _) in pages.rows.iter().filter(|(_, row)| row.tried) {
+            let at = WHENS.iter().position(|when| *when == point.when).unwrap_or_default();
+            chapters.entry(chapter).or_default()[at] += 1;
+        }
+        let tried: Vec<String> = chapters
+            .iter()
+            .map(|(chapter, [before, after, answered])| format!("{chapter} {before}+{after}+{answered}"))
             .collect();
+        let twice = pages
+            .violations
+            .iter()
+            .filter(|violation| violation.contains("I4:"))
+            .count();
         writeln!(
             f,
-            "kill points (before+after): {}: {} tried, {} violations; {} status patches did not come up a second time",
-            chapters.join(", "),
+            "kill points (before+done+answered): {}: {} tried, {} violations, {twice} duplicate creates; {} did not come up again",
+            tried.join(", "),
             pages.rows.values().filter(|row| row.tried).count(),
             pages.violations.len(),
             pages.rows.values().filter(|row| !row.tried).count()
