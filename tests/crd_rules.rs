@@ -1,6 +1,9 @@
 //! A real API server takes every good object and refuses every bad one, with words that say how to mend it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "crd_rules/http.rs"]
+mod http;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -557,7 +560,7 @@ async fn targets() {
     let url =
         "must be an http or https URL without credentials, query or fragment, such as https://example.com/scim/v2";
     let name = "must be the name of an object of this namespace: lower-case letters";
-    let exactly = "set exactly one of scim and kubernetes";
+    let exactly = "set exactly one of scim, http and kubernetes";
     let scim = |extra: &str| {
         format!(
             "{{adopt: Never, scim: {{baseURL: 'https://a.example', bearerTokenSecretRef: {{name: s, key: k}}}}{extra}}}"
@@ -687,7 +690,7 @@ async fn targets() {
 #[tokio::test]
 async fn entitlements() {
     let judge = Judge::new("entitlements").await;
-    let exactly = "set exactly one of scimGroup, roleBinding and clusterRoleBinding";
+    let exactly = "set exactly one of scimGroup, scimRole, scimEntitlement, http, roleBinding and clusterRoleBinding";
     let either = "set exactly one of displayName and id";
     let rbac = "must be the name of an RBAC object, which is neither . nor .. and has no / and no %";
     let role = "targetRef: {name: t}, roleBinding: {roleRef: {kind: ClusterRole, name: view}}";
@@ -717,6 +720,21 @@ async fn entitlements() {
                 (
                     "a blank group",
                     "{targetRef: {name: t}, scimGroup: {id: ''}}",
+                    "should be at least 1 chars long",
+                ),
+                (
+                    "a group that is made by its id",
+                    "{targetRef: {name: t}, scimGroup: {id: x, create: true}}",
+                    "create needs a displayName: a group's id is the target's to give",
+                ),
+                (
+                    "a role and a group",
+                    "{targetRef: {name: t}, scimRole: {value: x}, scimGroup: {id: x}}",
+                    exactly,
+                ),
+                (
+                    "a blank role",
+                    "{targetRef: {name: t}, scimRole: {value: ''}}",
                     "should be at least 1 chars long",
                 ),
                 (
@@ -759,6 +777,9 @@ async fn entitlements() {
                 ("a role with a colon", "{targetRef: {name: t}, roleBinding: {namespace: other, roleRef: {kind: ClusterRole, name: 'system:aggregate-to-view'}}}"),
                 ("a binding of the cluster", "{targetRef: {name: t}, clusterRoleBinding: {clusterRole: view, bindingName: rollcall-view}}"),
                 ("a group by its id", "{targetRef: {name: t}, scimGroup: {id: 2819c223}}"),
+                ("a group that is made", "{targetRef: {name: t}, scimGroup: {displayName: Crew, create: true}}"),
+                ("a role", "{targetRef: {name: t}, scimRole: {value: admin, type: app}}"),
+                ("an entitlement", "{targetRef: {name: t}, scimEntitlement: {value: seat/basic}}"),
             ],
         )
         .await;
@@ -780,6 +801,31 @@ async fn entitlements() {
                 ("{targetRef: {name: t}, scimGroup: {id: X}}", &cannot("scimGroup")),
                 (&format!("{{{role}}}"), &cannot("scimGroup")),
             ],
+        )
+        .await;
+    judge
+        .refuses_change(
+            "Entitlement",
+            "role",
+            "{targetRef: {name: t}, scimRole: {value: admin}}",
+            &[
+                ("{targetRef: {name: t}, scimRole: {value: owner}}", &cannot("scimRole")),
+                (
+                    "{targetRef: {name: t}, scimRole: {value: admin, type: app}}",
+                    &cannot("scimRole"),
+                ),
+            ],
+        )
+        .await;
+    judge
+        .refuses_change(
+            "Entitlement",
+            "seat",
+            "{targetRef: {name: t}, scimEntitlement: {value: basic}}",
+            &[(
+                "{targetRef: {name: t}, scimEntitlement: {value: full}}",
+                &cannot("scimEntitlement"),
+            )],
         )
         .await;
     judge
@@ -1134,7 +1180,7 @@ async fn defaults_can_be_seen() {
         target["guard"],
         json!({"window": "24h", "maxPeople": 10, "maxPercent": 10})
     );
-    assert_eq!(target["rateLimit"], json!({"requestsPerMinute": 600}));
+    assert_eq!(target["rateLimit"], json!({"requestsPerMinute": 600, "concurrency": 4}));
     assert_eq!(
         target["account"],
         json!({"create": true, "onUnused": {"action": "Keep"}, "onTerminated": {"action": "Deactivate"}})
@@ -1383,15 +1429,22 @@ fn messages(schema: &Value, found: &mut Vec<String>) {
 /// A rule that no test above provokes is a rule that may never have worked.
 #[test]
 fn every_rule_has_a_case() {
-    let source = include_str!("crd_rules.rs");
+    let source = concat!(include_str!("crd_rules.rs"), include_str!("crd_rules/http.rs"));
     let expected: Vec<String> = source
         .split('"')
         .filter(|text| text.len() >= 15 && !text.contains('\n'))
         .map(str::to_owned)
         // Built by `cannot` from the name of the field.
         .chain(
-            ["targetRef", "scimGroup", "roleBinding", "clusterRoleBinding"]
-                .map(|what| format!("{what} cannot change:")),
+            [
+                "targetRef",
+                "scimGroup",
+                "scimRole",
+                "scimEntitlement",
+                "roleBinding",
+                "clusterRoleBinding",
+            ]
+            .map(|what| format!("{what} cannot change:")),
         )
         .collect();
     let mut all = Vec::new();

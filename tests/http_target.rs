@@ -224,10 +224,11 @@ async fn every_record_is_asked_whose_it_is() {
     server.state().users.get_mut("u1").unwrap()["key"] = json!("acme/e-ada");
     assert!(matches!(target.find_account(&ada).await.unwrap(), Found::One(account) if account.id == "u1"));
     // A record of which it cannot be told may be the person's: nothing is made in its place.
-    let mut state = server.state();
-    state.users.clear();
-    state.users.insert("u3".to_owned(), json!({"id": "u3", "active": true}));
-    drop(state);
+    server.state().users.clear();
+    server
+        .state()
+        .users
+        .insert("u3".to_owned(), json!({"id": "u3", "active": true}));
     let error = target.find_account(&ada).await.unwrap_err();
     assert_eq!(kind(&error), "Malformed");
     assert!(error.to_string().contains("item.email"), "{error}");

@@ -3,8 +3,10 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rollcall::api::NameRef;
+use rollcall::api::employee::{EmployeeSpec, GroupPath};
 use rollcall::api::entitlement::{EntitlementSpec, RemoteObject, ScimGroup};
 use rollcall::egress::{Egress, Rules};
 use rollcall::targets::scim::{ScimOptions, ScimTarget};
@@ -24,15 +26,21 @@ struct Stage {
 
 impl Stage {
     async fn set(patch: bool, filter: bool) -> Self {
-        let config = service_provider_config(patch, filter, false);
+        Self::set_for(patch, filter, patch && filter, |_| {}).await
+    }
+
+    async fn set_for(patch: bool, filter: bool, bulk: bool, settings: impl FnOnce(&mut ScimOptions)) -> Self {
+        let config = service_provider_config(patch, filter, bulk);
         let server = ScimServer::start(ServerOptions {
-            service_provider_config: (!patch || !filter).then_some(config),
+            service_provider_config: (!patch || !filter || !bulk).then_some(config),
             ..ServerOptions::default()
         })
         .await
         .unwrap();
         let proxy = Proxy::start("scim", &server.base_url(), None, &Script::none()).unwrap();
-        let target = target(&proxy.url(), server.token());
+        let mut options = ScimOptions::new(proxy.url(), server.token().to_owned().into(), loopback());
+        settings(&mut options);
+        let target = ScimTarget::new(&options).unwrap();
         Self {
             server,
             proxy,
@@ -386,6 +394,145 @@ async fn a_hundred_members_travel_together() {
         .unwrap();
     stage.spent(2);
     assert!(stage.members(&id).await.is_empty());
+}
+
+/// What a directory of a whole company takes: accounts, groups that are made, roles, and who manages whom. The server reads every
+/// body against the schemas of the RFC, so that what it takes is well formed.
+#[tokio::test]
+async fn a_whole_company_in_few_requests() {
+    for bulk in [true, false] {
+        let stage = Stage::set_for(true, true, bulk, |options| options.enterprise = true).await;
+        let Stage { server, target, .. } = &stage;
+        let people: Vec<_> = (0..60)
+            .map(|number| (employee(&format!("p{number}")), format!("op-{number}")))
+            .collect();
+        target.capabilities().await.unwrap();
+        stage.proxy.forget();
+        let accounts = target.create_accounts(&people).await;
+        let accounts: Vec<String> = accounts.into_iter().map(|account| account.unwrap().id).collect();
+        stage.spent(if bulk { 1 } else { 60 });
+        assert_eq!(server.users().await.unwrap().len(), 60);
+        // Created twice, nobody is: each is told by itself.
+        for again in target.create_accounts(&people[..2]).await {
+            assert!(matches!(again, Err(TargetError::Conflict(_))), "{again:?}");
+        }
+        let listed = target.accounts().await.unwrap().unwrap();
+        assert_eq!(
+            listed.iter().map(|account| account.id.clone()).collect::<BTreeSet<_>>(),
+            set(&accounts)
+        );
+        assert!(listed.iter().all(|account| account.external_id.is_some()));
+
+        let mut objects = Vec::new();
+        for number in 0..5 {
+            let mut group = group_called(&format!("Team {number}"));
+            if let Some(group) = &mut group.scim_group {
+                group.create = true;
+            }
+            let made = target.create_object(&group).await.unwrap();
+            // Another creator finds it.
+            assert_eq!(target.create_object(&group).await.unwrap(), made);
+            assert_eq!(target.find_object(&group).await.unwrap(), Found::One(made.clone()));
+            objects.push(made);
+        }
+        let role = object_of("Role", "admin");
+        let none = BTreeSet::new();
+        let mut changes: Vec<_> = objects
+            .iter()
+            .map(|object| (object.clone(), orders(&set(&accounts[..12]), &none)))
+            .collect();
+        changes.push((role.clone(), orders(&set(&accounts[..3]), &none)));
+        changes.push((object_of("Entitlement", "seat"), orders(&set(&accounts[1..2]), &none)));
+        stage.proxy.forget();
+        for receipts in target.change_many(&changes).await {
+            assert!(receipts.unwrap().is_empty());
+        }
+        stage.spent(if bulk { 1 } else { 8 });
+        for object in &objects {
+            assert_eq!(
+                target.holders(object).await.unwrap().unwrap().accounts(),
+                set(&accounts[..12])
+            );
+        }
+        assert_eq!(
+            target.all_holders("Role").await.unwrap()[&role].accounts(),
+            set(&accounts[..3])
+        );
+        assert!(
+            target
+                .holdings("Entitlement", &accounts[1])
+                .await
+                .unwrap()
+                .contains_key(&object_of("Entitlement", "seat"))
+        );
+
+        let losses: Vec<_> = changes
+            .iter()
+            .map(|(object, _)| (object.clone(), orders(&none, &set(&accounts[..2]))))
+            .collect();
+        for receipts in target.change_many(&losses).await {
+            assert!(receipts.unwrap().is_empty());
+        }
+        for object in &objects {
+            assert_eq!(
+                target.holders(object).await.unwrap().unwrap().accounts(),
+                set(&accounts[2..12])
+            );
+        }
+        assert_eq!(
+            target.all_holders("Role").await.unwrap()[&role].accounts(),
+            set(&accounts[2..3])
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_enterprise_extension_with_patch_and_without() {
+    for patch in [true, false] {
+        let stage = Stage::set_for(patch, true, true, |options| options.enterprise = true).await;
+        let Stage { server, target, .. } = &stage;
+        let boss = target.create_account(&employee("boss"), "op").await.unwrap();
+        let account = target.create_account(&employee("ada"), "op").await.unwrap();
+        let managed = AccountFacts {
+            manager_account: Some(boss.id.clone()),
+            ..employee("ada")
+        };
+        target.update_account(&account.id, &managed, false).await.unwrap();
+        let (_, record) = server
+            .request("GET", &format!("/Users/{}", account.id), None)
+            .await
+            .unwrap();
+        let extension = &record["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"];
+        assert_eq!(extension["employeeNumber"], "n-ada");
+        assert_eq!(extension["department"], "Engineering");
+        assert_eq!(extension["organization"], "Acme");
+        assert_eq!(extension["manager"]["value"], boss.id.as_str());
+        stage.proxy.forget();
+        target.update_account(&account.id, &managed, false).await.unwrap();
+        // It has all that.
+        stage.spent(1);
+    }
+}
+
+fn object_of(kind: &str, id: &str) -> RemoteObject {
+    RemoteObject {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+    }
+}
+
+fn employee(name: &str) -> AccountFacts {
+    AccountFacts {
+        employee: Arc::new(EmployeeSpec {
+            employee_number: Some(format!("n-{name}")),
+            departments: vec![GroupPath {
+                path: vec!["Product".to_owned(), "Engineering".to_owned()],
+            }],
+            company: Some("Acme".to_owned()),
+            ..EmployeeSpec::default()
+        }),
+        ..person(name)
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@
 //!
 //! A **template** is a text, or a tree of JSON, in which `${...}` holds CEL. A **reading** is CEL alone, over an answer
 //! or over one item of it. Both are checked for names and types when the object is applied, before anything is sent.
-//! What they can speak of is said at each field; `employee` is an Employee's spec, as in a policy's `expression`.
+//! What they can speak of is said at each field; `employee` is an Employee's spec, as in a policy's `expression`. What takes
+//! something away or looks at it never speaks of `employee`: whoever left may have no Employee any more, and the record of
+//! what was done must be enough.
 
 use std::collections::BTreeMap;
 
@@ -195,7 +197,8 @@ fn bearer() -> String {
     "Bearer ".to_owned()
 }
 
-/// One request.
+/// One request, with a body of `json` or of `form`.
+// That it is not both is for the definition's check: no rule of a CRD can see a field of any shape, as `json` is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
@@ -348,13 +351,14 @@ fn one() -> u32 {
     1
 }
 
-/// People's accounts. Templates speak of `employee`, `correlationKey` (`namespace/name` of the Employee), `operation`
-/// (`id`, `uuid`), and once there is an account, `account.id`; readings of a record speak of `item`.
+/// People's accounts. Templates of `find`, `create`, `update` and `activate` speak of `employee` and `correlationKey`
+/// (`namespace/name` of the Employee); those of `create` also of `operation` (`id`, `uuid`), and once there is an account, all
+/// but `find` and `list` of `account.id`. Readings of a record speak of `item`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpAccount {
-    /// Template of the id, where whoever has this name has an account: nothing is looked up, created or ended. Such as
-    /// `${employee.workEmail}` where groups hold addresses. With it, leave out everything else of `account`.
+    /// Template over `employee` of the id, where whoever has this name has an account: nothing is looked up, created or ended.
+    /// Such as `${employee.workEmail}` where groups hold addresses. With it, leave out everything else of `account`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub named: Option<String>,
@@ -410,7 +414,7 @@ pub struct HttpAccount {
     #[schemars(length(max = 1024))]
     pub created_id: Option<String>,
     /// Gives it today's attributes. Without it, attributes stay as they were at creation. `update`, `activate` and `deactivate` can
-    /// speak of `item`, the record as it is, which is then read first.
+    /// speak of `item`, the record as it is, which is then read first; that needs `read`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<Call>,
     /// Reading over `response` of `update`: the account's id, where an update can change it. Default: the id stays.
@@ -420,7 +424,8 @@ pub struct HttpAccount {
     /// Makes it usable again. Without it, `create` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activate: Option<Call>,
-    /// Makes it unusable. Without it, accounts cannot be deactivated.
+    /// Makes it unusable; `active` shows whether it did. Without it, accounts cannot be deactivated, and `spec.account` must not
+    /// ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deactivate: Option<Call>,
     /// Deletes it, or cancels an invitation.
@@ -443,9 +448,10 @@ pub struct Search {
     pub pages: Option<Pages>,
 }
 
-/// A kind of thing that can be granted. Templates speak of `employee`, `correlationKey`, `account.id`, `object.id`, `operation` (`id`,
-/// `uuid`), and those of `grant` and `update` also of `inputs.<name>` and `parameters.<name>`. `revoke`, `observe` and `update` can speak of
-/// `grant.id` where a grant has one. With `identity`, `object.<input>` stands beside `object.id`.
+/// A kind of thing that can be granted. Templates of `grant`, `update` and `revoke` speak of `account.id`, `object.id` and `operation`
+/// (`id`, `uuid`), and those of `grant` and `update` also of `employee`, `correlationKey`, `inputs.<name>` and `parameters.<name>`. `revoke`,
+/// `observe.one` and `update` can speak of `grant.id` where a grant has one. With `identity`, `object.<input>` stands beside `object.id`,
+/// which is all of them joined; where `id` is the one input, it is the input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -603,8 +609,8 @@ pub struct Observe {
 pub struct Replace {
     /// Whose set it is: `Account`, what the account holds of this kind, or `Object`, who holds the object.
     pub of: SetOf,
-    /// The request; it can speak of `set`, a list of object ids or of account ids, and of `response`, the read that the set was
-    /// taken from.
+    /// The request; it can speak of `account` or `object`, of `set`, a list of object ids or of account ids, and of `response`, the
+    /// read that the set was taken from (its first page). Objects need an id of one part: one input as `identity`, or `find`.
     pub request: Call,
 }
 

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::secrets::{self, SecretError};
 use crate::api::http::Http;
 use crate::api::{SecretKeyRef, TargetSystem};
+use crate::decide::attributes::AttributeMap;
 use crate::decide::definition::{Definition, sentence};
 use crate::targets::http::{HttpTarget, HttpTargetOptions, secret};
 use crate::targets::kubernetes::{KubernetesOptions, KubernetesTarget};
@@ -29,6 +30,8 @@ pub async fn connect(
             .map_err(unread)?;
         let mut options = ScimOptions::new(&scim.base_url, token, context.settings.egress.clone());
         options.pace = pace;
+        options.enterprise = scim.enterprise;
+        options.attributes = attributes(context, namespace, system)?;
         return Ok(Arc::new(ScimTarget::new(&options)?));
     }
     if let Some(http) = &system.spec.http {
@@ -112,4 +115,27 @@ fn credentials(http: &Http) -> BTreeMap<String, &SecretKeyRef> {
         .chain(oauth2)
         .chain(login)
         .collect()
+}
+
+/// The attributes that a SCIM target spells out, as the index has them.
+fn attributes(context: &Context, namespace: &str, system: &TargetSystem) -> Result<AttributeMap, TargetError> {
+    let index = context.index.read();
+    let compiled = index
+        .namespace(namespace)
+        .and_then(|content| content.attribute_map(&system.name_any()));
+    match compiled.map(AsRef::as_ref) {
+        None => Ok(AttributeMap::default()),
+        Some(Ok(map)) => Ok(map.clone()),
+        Some(Err(problems)) => Err(TargetError::Misconfigured(invalid_attributes(problems))),
+    }
+}
+
+/// What is wrong with the attributes that a SCIM target spells out, in a sentence.
+pub fn invalid_attributes(problems: &[String]) -> String {
+    let said: Vec<&str> = problems.iter().take(3).map(String::as_str).collect();
+    let more = match problems.len().saturating_sub(said.len()) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!("spec.scim.attributes: {}{more}", said.join("; "))
 }

@@ -7,6 +7,8 @@
 //!   └──────────────────────────▶ compare (two tenants: who would gain and lose what)
 //! ```
 
+pub mod account;
+pub mod attributes;
 pub mod compare;
 pub mod custom_field;
 pub mod definition;

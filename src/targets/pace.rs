@@ -206,8 +206,7 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
-        let order = through.lock().clone();
-        order
+        std::mem::take(&mut *through.lock())
     }
 
     /// A leaver who comes in behind a queue of grants goes out with the next permits.

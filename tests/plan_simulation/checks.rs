@@ -206,7 +206,8 @@ impl Sim {
                 let needed = targets.filter(|old| old.state.may_be_held() && old.state != GrantState::Revoking);
                 let needed = needed
                     .into_iter()
-                    .any(|old| self.is_wanted(before, old) || self.is_left(old));
+                    // A policy that was edited to give it no more ends the grace.
+                    .any(|old| self.is_wanted(before, old) || (self.is_left(old) && self.grace(old).is_some()));
                 self.check_release(before, &record.target, "", (record.cause, record.release), needed);
             }
             if record.state == AccountState::Deleting && old.is_none_or(|old| old.state != AccountState::Deleting) {

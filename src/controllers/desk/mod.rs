@@ -363,7 +363,7 @@ impl Desks {
     pub fn withdraw(&self, namespace: &str, employee: &str, consumed: &[(Intent, Outcome)]) {
         for desk in self.of(namespace) {
             if let Some(known) = desk.state.lock().people.get_mut(employee) {
-                known.jobs.retain(|_, job| job.running);
+                known.jobs.retain(|_, job| job.running.is_some());
                 known.jobs.values_mut().for_each(|job| job.superseded = true);
                 known.outcomes.retain(|outcome| !consumed.contains(outcome));
             }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::api::employee::{Cause, EmployeeStatus, GrantState};
 use crate::controllers::context::Context;
 use crate::decide::Person;
+use crate::decide::account::manager_account;
 use crate::decide::definition::{account_digest, matching_digest};
 use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome, RemoteKey};
 use crate::targets::AccountFacts;
@@ -47,6 +48,8 @@ pub struct PersonDesk {
 pub(super) struct MadeOf {
     digest: String,
     matching: String,
+    /// The account of the person's manager there.
+    manager: Option<String>,
 }
 
 impl MadeOf {
@@ -58,6 +61,7 @@ impl MadeOf {
         Self {
             digest: account_digest(content, person, target).unwrap_or_default(),
             matching: matching_digest(content, person, target).unwrap_or_default(),
+            manager: manager_account(content, person, target),
         }
     }
 }
@@ -73,10 +77,8 @@ pub struct Job {
     pub since: Instant,
     /// How often it failed.
     pub tries: u32,
-    /// Whether it is being sent.
-    pub running: bool,
-    /// In which lane it was taken up.
-    pub lane: Lane,
+    /// In which lane it is being sent; `None` while it waits.
+    pub running: Option<Lane>,
     /// Whether it was on record before this process took it on: another may have sent it, and been cut short.
     pub inherited: bool,
     /// When a creation was last sent of which nobody knows whether it was done.
@@ -116,7 +118,10 @@ impl PersonDesk {
         }
         self.digest = made_of.digest;
         self.matching = made_of.matching;
-        if *self.facts.employee == person.spec && !self.facts.external_id.is_empty() {
+        if *self.facts.employee == person.spec
+            && self.facts.manager_account == made_of.manager
+            && !self.facts.external_id.is_empty()
+        {
             return;
         }
         self.facts = AccountFacts {
@@ -128,7 +133,7 @@ impl PersonDesk {
             family_name: person.spec.family_name.clone(),
             job_title: person.spec.job_title.clone(),
             employee: Arc::new(person.spec.clone()),
-            manager_account: None,
+            manager_account: made_of.manager,
         };
     }
 
@@ -140,9 +145,16 @@ impl PersonDesk {
         }
     }
 
-    /// Whether anything is being done or due.
+    /// Whether anything is being done, or due and not waiting for an account that is still to be made.
     pub fn is_busy(&self, now: Instant) -> bool {
-        self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(|job| job.running || job.due <= now)
+        let busy = |job: &Job| job.running.is_some() || (job.due <= now && self.can_begin(job));
+        self.look_up.is_some_and(|due| due <= now) || self.jobs.values().any(busy)
+    }
+
+    /// Whether the account that a job needs is there: a grant waits while it is being made.
+    pub fn can_begin(&self, job: &Job) -> bool {
+        let made = self.account_id.is_some() || !self.jobs.contains_key(&IntentKey::Account);
+        made || !matches!(&job.intent, Intent::Membership { hold: true, account_id, .. } if account_id.is_empty())
     }
 
     /// Whether anything of theirs waits for a seat.
@@ -161,9 +173,9 @@ impl PersonDesk {
     ) -> bool {
         self.outcomes.retain(|outcome| !consumed.contains(outcome));
         let keys: BTreeSet<IntentKey> = meant.iter().map(Intent::key).collect();
-        self.jobs.retain(|key, job| keys.contains(key) || job.running);
+        self.jobs.retain(|key, job| keys.contains(key) || job.running.is_some());
         for job in self.jobs.values_mut() {
-            job.superseded = job.running && !meant.contains(&job.intent);
+            job.superseded = job.running.is_some() && !meant.contains(&job.intent);
         }
         let now = Instant::now();
         for intent in meant {
@@ -180,8 +192,7 @@ impl PersonDesk {
                 due: now,
                 since: now,
                 tries: 0,
-                running: false,
-                lane: Lane::Rest,
+                running: None,
                 attempted: None,
                 settled: None,
                 made: String::new(),
@@ -193,7 +204,7 @@ impl PersonDesk {
             match self.jobs.get_mut(&job.intent.key()) {
                 Some(old) if old.intent == job.intent => {}
                 // What is being sent is finished first; its outcome no longer fits, and the intent comes again.
-                Some(old) if old.running => {}
+                Some(old) if old.running.is_some() => {}
                 _ => {
                     self.jobs.insert(job.intent.key(), job);
                 }

@@ -12,6 +12,7 @@ use super::{broken, look_up, write};
 use crate::api::conditions::{self, Fact};
 use crate::api::target::{Quarantine, TargetSystemStatus};
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
+use crate::controllers::connect::invalid_attributes;
 use crate::controllers::context::Context;
 use crate::controllers::recorder::RecordError;
 use crate::controllers::report::{self, set_all};
@@ -30,7 +31,13 @@ pub async fn target(
         |content, target| {
             let definition = content.definition(&name).map(AsRef::as_ref);
             let problems = definition.and_then(|compiled| compiled.as_ref().err());
-            (target.clone(), problems.map(|problems| sentence(problems)))
+            let map = content.attribute_map(&name).map(AsRef::as_ref);
+            let odd = map.and_then(|compiled| compiled.as_ref().err());
+            let problems = problems.map(|problems| sentence(problems));
+            (
+                target.clone(),
+                problems.or_else(|| odd.map(|problems| invalid_attributes(problems))),
+            )
         },
     );
     let Some(known) = known else {

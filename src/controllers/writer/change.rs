@@ -192,7 +192,7 @@ impl Writer {
             let mut answers = answers.into_iter();
             return group
                 .iter()
-                .map(|batch| said(batch, answers.next().unwrap_or_else(none)))
+                .map(|batch| said(batch, &answers.next().unwrap_or_else(none)))
                 .collect();
         }
         let sent = stream::iter(0..group.len()).map(|at| self.send_one(connection, &group[at]));
@@ -225,7 +225,7 @@ impl Writer {
                 .await
         };
         self.out_of_date(std::slice::from_ref(batch));
-        said(batch, answer)
+        said(batch, &answer)
     }
 
     /// What was seen of these no longer tells.
@@ -279,7 +279,7 @@ impl Writer {
                 // One that is refused must not keep the others: whose refusal it is shows when each goes by itself.
                 _ if may_be_anothers(&outcome) && batch.parts.len() > 1 => {
                     for task in &part.tasks {
-                        self.note(task, |job| (job.running, job.alone) = (false, true));
+                        self.note(task, |job| (job.running, job.alone) = (None, true));
                     }
                 }
                 _ => self.post_part(part, &outcome),
@@ -348,8 +348,8 @@ fn orders(batch: &Batch) -> Vec<Order> {
 }
 
 /// What the target said of each part: of whom it says nothing, a look tells.
-fn said(batch: &Batch, answer: Result<Receipts, TargetError>) -> Vec<Told> {
-    let told = |part: &Part| match &answer {
+fn said(batch: &Batch, answer: &Result<Receipts, TargetError>) -> Vec<Told> {
+    let told = |part: &Part| match answer {
         Err(error) => Told::Not(error.clone()),
         Ok(receipts) => match receipts.get(&part.order.account_id) {
             Some(Err(error)) => Told::Not(error.clone()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{LINGER, REFUSED_AGAIN, Writer, backoff};
+use super::{CALM, LINGER, REFUSED_AGAIN, Writer, backoff};
 use crate::api::entitlement::RemoteObject;
 use crate::controllers::desk::{DeskState, Job, PersonDesk};
 use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome};
@@ -44,11 +44,10 @@ impl Writer {
     pub(super) fn next_due(&self, of: Lane) -> Duration {
         let state = self.desk.state.lock();
         let jobs = state.people.values().flat_map(|known| {
-            let made = has_account(known);
             let jobs = known.jobs.values();
-            jobs.filter(move |job| !job.running && (made || !needs_account(&job.intent)))
+            jobs.filter(|job| job.running.is_none() && known.can_begin(job))
                 .filter(|job| lane(&job.intent) == of)
-                .map(|job| job.due)
+                .map(|job| job.due.max(calm_at(job).unwrap_or(job.due)))
                 .chain(known.look_up.filter(|_| of == Lane::Rest))
         });
         let again = state.resolved.values().map(|resolved| resolved.again);
@@ -94,8 +93,8 @@ impl Writer {
             let Some(job) = known.jobs.get_mut(&IntentKey::Account) else {
                 continue;
             };
-            if !job.running && job.due <= now && lane(&job.intent) == of {
-                (job.running, job.lane) = (true, of);
+            if job.running.is_none() && job.due <= now && lane(&job.intent) == of {
+                job.running = Some(of);
                 let job = job.clone();
                 taken.push(Task::new(name, known, &job));
             }
@@ -118,6 +117,9 @@ impl Writer {
             let loses = ready.first().is_some_and(|first| !first.hold);
             if of == Lane::Rest {
                 ready.retain(|ready| ready.hold);
+                if more_may_come(ready.iter().filter_map(|ready| ready.since), Instant::now()) {
+                    continue;
+                }
             } else if !loses {
                 continue;
             }
@@ -130,7 +132,7 @@ impl Writer {
                     continue;
                 };
                 let Some(job) = known.jobs.get_mut(&key) else { continue };
-                (job.running, job.lane) = (true, of);
+                job.running = Some(of);
                 let job = job.clone();
                 tasks.push(Task::new(&employee, known, &job));
             }
@@ -164,14 +166,12 @@ impl Writer {
         let mut changed = Vec::new();
         for (name, known) in &mut state.people {
             let before = known.jobs.len();
-            known
-                .jobs
-                .retain(|_, job| !(job.superseded && job.running && job.lane == of));
+            known.jobs.retain(|_, job| !(job.superseded && job.running == Some(of)));
             if known.jobs.len() < before {
                 changed.push(name.clone());
             }
-            let ours = known.jobs.values_mut().filter(|job| job.lane == of);
-            ours.for_each(|job| job.running = false);
+            let ours = known.jobs.values_mut().filter(|job| job.running == Some(of));
+            ours.for_each(|job| job.running = None);
         }
         drop(state);
         for name in &changed {
@@ -236,7 +236,7 @@ impl PersonDesk {
                 }
                 self.jobs.get_mut(&key).is_none_or(|kept| {
                     let refused = !matches!(outcome, Outcome::Retrying(_));
-                    kept.running = false;
+                    kept.running = None;
                     kept.due = now + if refused { REFUSED_AGAIN } else { backoff(kept.tries) };
                     if let Some(settled) = kept.settled.filter(|settled| *settled > now) {
                         kept.due = kept.due.min(settled);
@@ -259,7 +259,7 @@ impl DeskState {
     fn seat_is_free(&mut self, now: Instant) -> bool {
         let jobs = self.people.values_mut().flat_map(|known| known.jobs.values_mut());
         let mut any = false;
-        for job in jobs.filter(|job| matches!(job.said, Some(Outcome::NoSeat(_))) && !job.running) {
+        for job in jobs.filter(|job| matches!(job.said, Some(Outcome::NoSeat(_))) && job.running.is_none()) {
             job.due = now;
             any = true;
         }
@@ -273,22 +273,39 @@ struct Ready {
     key: IntentKey,
     hold: bool,
     alone: bool,
+    /// When it came in, where it was not tried yet.
+    since: Option<Instant>,
+}
+
+/// When a new grant is sent if none comes after it.
+fn calm_at(job: &Job) -> Option<Instant> {
+    let new = job.tries == 0 && matches!(job.intent, Intent::Membership { hold: true, .. });
+    new.then(|| job.since + CALM)
+}
+
+/// Whether grants of one object that came in at these times wait for more: until none came for a moment, and no longer
+/// than the first of them can wait.
+fn more_may_come(since: impl Iterator<Item = Instant> + Clone, now: Instant) -> bool {
+    let (Some(first), Some(last)) = (since.clone().min(), since.max()) else {
+        return false;
+    };
+    now < last + CALM && now < first + LINGER
 }
 
 fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> {
     let mut ready: BTreeMap<RemoteObject, Vec<Ready>> = BTreeMap::new();
     for (name, known) in &state.people {
-        let made = has_account(known);
         for (intent_key, job) in &known.jobs {
             let Intent::Membership { key, hold, .. } = &job.intent else {
                 continue;
             };
-            if !job.running && job.due <= now && (made || !needs_account(&job.intent)) {
+            if job.running.is_none() && job.due <= now && known.can_begin(job) {
                 ready.entry(key.object.clone()).or_default().push(Ready {
                     employee: name.clone(),
                     key: intent_key.clone(),
                     hold: *hold,
                     alone: job.alone,
+                    since: (job.tries == 0).then_some(job.since),
                 });
             }
         }
@@ -296,11 +313,121 @@ fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> 
     ready
 }
 
-fn has_account(known: &PersonDesk) -> bool {
-    known.account_id.is_some() || !known.jobs.contains_key(&IntentKey::Account)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::desk::Note;
+    use crate::decide::effect::{AccountAction, RemoteKey};
 
-/// Whether an intent is a grant to an account that is still being made.
-fn needs_account(intent: &Intent) -> bool {
-    matches!(intent, Intent::Membership { hold: true, account_id, .. } if account_id.is_empty())
+    fn job(intent: Intent, now: Instant) -> Job {
+        Job {
+            intent,
+            due: now,
+            since: now,
+            tries: 0,
+            running: Some(Lane::Rest),
+            inherited: false,
+            attempted: None,
+            settled: None,
+            made: String::new(),
+            alone: false,
+            superseded: false,
+            said: None,
+            note: Note::default(),
+        }
+    }
+
+    fn grant(account_id: &str) -> Intent {
+        Intent::Membership {
+            key: RemoteKey::default(),
+            account_id: account_id.to_owned(),
+            hold: true,
+            grant_id: String::new(),
+            parameters: BTreeMap::new(),
+            operation_id: String::new(),
+        }
+    }
+
+    fn creation() -> Intent {
+        Intent::Account {
+            target: String::new(),
+            id: String::new(),
+            action: AccountAction::Create,
+            operation_id: String::new(),
+        }
+    }
+
+    fn desk(intents: impl IntoIterator<Item = Intent>, now: Instant) -> PersonDesk {
+        let jobs = intents.into_iter().map(|intent| (intent.key(), job(intent, now)));
+        PersonDesk {
+            jobs: jobs.collect(),
+            ..PersonDesk::default()
+        }
+    }
+
+    #[test]
+    fn grants_of_one_object_wait_for_each_other_but_not_for_long() {
+        let start = Instant::now();
+        let came = |millis: &[u64]| {
+            let times: Vec<_> = millis
+                .iter()
+                .map(|millis| start + Duration::from_millis(*millis))
+                .collect();
+            times.into_iter()
+        };
+        let at = |millis| start + Duration::from_millis(millis);
+        assert!(more_may_come(came(&[0, 100]), at(399)));
+        assert!(!more_may_come(came(&[0, 100]), at(400)));
+        // Who came first does not wait for an inflow without end.
+        assert!(!more_may_come(came(&[0, 4_999]), start + LINGER));
+        // What was tried before waits for nobody.
+        assert!(!more_may_come(came(&[]), start));
+    }
+
+    /// Without a free seat it waits ten minutes, and not a moment longer once one is given back.
+    #[test]
+    fn who_has_no_seat_is_served_when_one_is_given_back() {
+        let now = Instant::now();
+        let mut known = desk([grant("ada")], now);
+        let job = job(grant("ada"), now);
+        known.take_in(&job, Outcome::NoSeat("all are taken".to_owned()), now);
+        let due = |known: &PersonDesk| known.jobs[&job.intent.key()].due;
+        assert!(known.waits_for_seat() && due(&known) == now + REFUSED_AGAIN);
+        let mut state = DeskState::default();
+        state.people.insert("ada".to_owned(), known);
+        assert_eq!(state.waiting_for_seats(), 1);
+        let later = now + Duration::from_secs(9);
+        assert!(state.seat_is_free(later));
+        assert_eq!(due(&state.people["ada"]), later);
+        if let Some(known) = state.people.get_mut("ada") {
+            known.take_in(&job, Outcome::done("ada", None), later);
+        }
+        assert_eq!((state.waiting_for_seats(), state.seat_is_free(later)), (0, false));
+    }
+
+    /// A person is told of an account that is refused, though the grants that wait for it are due.
+    #[test]
+    fn a_grant_that_waits_for_its_account_keeps_nobody_waiting() {
+        let now = Instant::now();
+        let mut known = desk([creation(), grant("")], now);
+        known.jobs.values_mut().for_each(|job| job.running = None);
+        assert!(known.is_busy(now));
+        known.take_in(&job(creation(), now), Outcome::Refused("400".to_owned()), now);
+        assert!(!known.is_busy(now) && known.outcomes.len() == 1);
+        known.take_in(&job(creation(), now), Outcome::done("ada", None), now);
+        assert!(known.is_busy(now), "the grant can begin");
+    }
+
+    /// I4: one that may still come is looked for again when it no longer can, whatever the pauses between tries.
+    #[test]
+    fn a_creation_of_which_nobody_heard_is_looked_for_when_it_can_no_longer_come() {
+        let now = Instant::now();
+        let mut known = desk([creation()], now);
+        let settled = now + Duration::from_secs(35);
+        if let Some(job) = known.jobs.get_mut(&IntentKey::Account) {
+            (job.tries, job.settled) = (8, Some(settled));
+        }
+        known.take_in(&job(creation(), now), Outcome::Retrying("504".to_owned()), now);
+        assert_eq!(known.jobs[&IntentKey::Account].due, settled);
+    }
 }

@@ -12,7 +12,7 @@ use crate::controllers::desk::Seen;
 use crate::decide::effect::AccountSight;
 use crate::targets::listing::Listing;
 use crate::targets::pace::Lane;
-use crate::targets::{Account, AccountFacts, Found, TargetError};
+use crate::targets::{Account, AccountFacts, Found, Target, TargetError};
 
 /// From so many look-ups on a list of all accounts is taken instead, unless that is known to be longer.
 const MANY: usize = 5;
@@ -69,7 +69,7 @@ impl Writer {
     /// Reads all accounts; `None` where the target does not list them.
     pub(super) async fn list(&self, connection: &Connection) -> Result<Option<Arc<Seen<Listing>>>, Halt> {
         let (at, time) = (Instant::now(), Timestamp::now());
-        let accounts = match connection.read(|target| target.accounts()).await {
+        let accounts = match connection.read(Target::accounts).await {
             Ok(accounts) => accounts,
             Err(error) if is_whole(&error) => return Err(Halt(error)),
             Err(error) => {

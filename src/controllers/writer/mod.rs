@@ -37,13 +37,15 @@ use crate::api::target::RateLimit;
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::decide::effect::AccountSight;
 use crate::decide::index::Entry;
-use crate::targets::TargetError;
 use crate::targets::pace::{Lane, Pace};
+use crate::targets::{Target, TargetError};
 
 /// Accounts per round, so that what is found out is used before more is begun.
 const ROUND: usize = 32;
-/// How long a grant waits for others to the same object while accounts are still being made.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long a grant waits for others to the same object while they still come in and their accounts are being made.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long none may have come in for the same object before those that did are sent.
+const CALM: Duration = Duration::from_millis(300);
 /// How long until something refused for good is tried again.
 const REFUSED_AGAIN: Duration = Duration::from_mins(10);
 /// How long until an entitlement whose object was not found is looked for again.
@@ -51,7 +53,7 @@ const MISSING_AGAIN: Duration = Duration::from_secs(30);
 /// How long a request may take where the target does not say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest that it may.
-const TIMEOUT_MAX: Duration = Duration::from_secs(120);
+const TIMEOUT_MAX: Duration = Duration::from_mins(2);
 
 /// Something that concerns the whole target: everything else waits.
 struct Halt(TargetError);
@@ -225,7 +227,7 @@ impl Writer {
             timeout: timeout(spec),
             generation: spec.metadata.generation,
         };
-        let capabilities = connection.read(|target| target.capabilities()).await.map_err(Halt)?;
+        let capabilities = connection.read(Target::capabilities).await.map_err(Halt)?;
         connection.bulk = capabilities.bulk;
         connection.patch = capabilities.patch;
         {

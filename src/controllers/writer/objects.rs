@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::looks::Places;
 use super::{Halt, MISSING_AGAIN, ROUND, Writer, is_whole};
 use crate::api::employee::{AccountState, EntitlementRecord, GrantState};
-use crate::api::entitlement::RemoteObject;
+use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::controllers::desk::{DeskState, Place, Resolved};
 use crate::decide::Person;
 use crate::decide::effect::{AccountSight, Holding, RemoteKey};
@@ -39,6 +39,13 @@ impl Writer {
         };
         for (name, entitlement) in wanted {
             let found = connection.read(|target| target.find_object(&entitlement.spec)).await;
+            let found = match found {
+                Ok(Found::None) if is_to_be_made(&entitlement.spec) => connection
+                    .once(|target| target.create_object(&entitlement.spec))
+                    .await
+                    .map(Found::One),
+                found => found,
+            };
             let found = match found {
                 Err(error) if is_whole(&error) => return Err(Halt(error)),
                 other => other.map_err(|error| format!("target {} {error}", self.desk.target)),
@@ -188,9 +195,9 @@ impl Writer {
 /// Whether the target shows something other than the record says.
 fn is_stray(record: &EntitlementRecord, held: Option<&Holding>) -> bool {
     match (record.state, held) {
-        (GrantState::Granted | GrantState::Held | GrantState::Invited, None) | (GrantState::Revoked, Some(_)) => true,
+        (GrantState::Granted | GrantState::Held | GrantState::Invited, None)
+        | (GrantState::Revoked | GrantState::Unknown, Some(_)) => true,
         (GrantState::Invited, Some(holding)) => !holding.invited,
-        (GrantState::Unknown, Some(_)) => true,
         (GrantState::Granted | GrantState::Held, Some(holding)) => holding.parameters.iter().any(|(name, value)| {
             record
                 .applied_parameters
@@ -199,4 +206,9 @@ fn is_stray(record: &EntitlementRecord, held: Option<&Holding>) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether what an entitlement stands for is made where it is not there.
+fn is_to_be_made(entitlement: &EntitlementSpec) -> bool {
+    entitlement.scim_group.as_ref().is_some_and(|group| group.create)
 }

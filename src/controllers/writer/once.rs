@@ -57,11 +57,10 @@ pub(super) fn first(repeats: Repeats, age: Option<Duration>, absence_seen: bool)
 /// take, and so one that went before still be under way.
 pub(super) fn unseen(repeats: Repeats, age: Option<Duration>, made: bool, timeout: Duration) -> Unseen {
     match (repeats, age) {
-        (Repeats::Safely, _) => Unseen::Send,
         (Repeats::Never, Some(_)) => Unseen::Stop,
         (Repeats::Found, Some(age)) if age < timeout + LATE => Unseen::Wait,
         (Repeats::Found, _) if made => Unseen::Stop,
-        (Repeats::Found | Repeats::Never, _) => Unseen::Send,
+        _ => Unseen::Send,
     }
 }
 

@@ -1,7 +1,8 @@
 //! People's accounts.
 
-use super::compile::{Compiler, with_account, with_operation};
+use super::compile::Compiler;
 use super::parts::{Listing, Request, Search};
+use super::scopes::{with_account, with_operation};
 use crate::api::http::{Call, HttpAccount};
 use crate::api::target::{AccountAction, TargetSystemSpec};
 use crate::decide::expression::{Expect, Reading, Scope, TextTemplate};

@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 use super::Definition;
 use super::parts::{Body, Part, Request};
 use crate::api::employee::EmployeeSpec;
-use crate::decide::effect::{attributes_digest, short_digest};
+use crate::decide::account::{scim_digest, scim_matching_digest};
+use crate::decide::effect::short_digest;
 use crate::decide::{Namespace, Person};
 
 /// Digest of what the account of `person` at `target` is made of; where it differs from what the target confirmed, the
@@ -15,7 +16,7 @@ use crate::decide::{Namespace, Person};
 /// those templates themselves. `None` where that cannot be told, since the definition cannot be read.
 pub fn account_digest(namespace: &Namespace, person: &Person, target: &str) -> Option<String> {
     match namespace.definition(target) {
-        None => Some(attributes_digest(&person.spec)),
+        None => scim_digest(namespace, person, target),
         Some(definition) => definition
             .as_ref()
             .as_ref()
@@ -28,7 +29,7 @@ pub fn account_digest(namespace: &Namespace, person: &Person, target: &str) -> O
 /// somebody else's.
 pub fn matching_digest(namespace: &Namespace, person: &Person, target: &str) -> Option<String> {
     match namespace.definition(target) {
-        None => Some(attributes_digest(&person.spec)),
+        None => scim_matching_digest(namespace, person, target),
         Some(definition) => {
             let definition = definition.as_ref().as_ref().ok()?;
             Some(values_digest(&definition.matching_attributes(), &person.spec, &[]))

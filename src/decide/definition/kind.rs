@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compile::{Compiler, with_account, with_fields, with_operation};
+use super::compile::Compiler;
 use super::identity::Identity;
 use super::parts::{Listing, Request, Search};
+use super::scopes::{holds, with_account, with_fields, with_operation};
 use crate::api::http::{self, Field, HttpKind, Method, SetOf};
 use crate::decide::expression::{Expect, Holds, Reading, Scope};
 
@@ -176,7 +177,7 @@ fn with_object(scope: Scope, kind: &HttpKind) -> Scope {
     let names = kind.identity.iter().flatten();
     let fields = names.filter_map(|name| {
         let field = kind.inputs.iter().find(|field| field.name == *name)?;
-        Some((field.name.as_str(), super::compile::holds(field.type_)))
+        Some((field.name.as_str(), holds(field.type_)))
     });
     let fields: BTreeMap<&str, Holds> = fields.chain([("id", Holds::Text)]).collect();
     scope.record("object", fields)

@@ -15,6 +15,7 @@ mod entitlement;
 mod identity;
 mod kind;
 mod parts;
+mod scopes;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +29,8 @@ pub use self::identity::{Identity, join_id, operation_uuid, split_id};
 pub use self::kind::{By, Kind, ObjectSearch, Observe, Replace};
 pub use self::parts::{Answers, Body, Link, Listing, Pages, Part, Path, Request, Search, typed};
 
-use self::compile::{Compiler, Scopes};
+use self::compile::Compiler;
+use self::scopes::Scopes;
 use super::expression::{Expect, Reading, Schema, Scope, Values};
 use crate::api::employee::EmployeeSpec;
 use crate::api::http::Http;

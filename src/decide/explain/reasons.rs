@@ -164,7 +164,7 @@ impl Desk<'_> {
         match record.state {
             GrantState::Invited => because.push("invited, not accepted yet".to_owned()),
             GrantState::NoSeat => {
-                because.push("no free seat: tried again when one is given back, and rarely".to_owned())
+                because.push("no free seat: tried again when one is given back, and rarely".to_owned());
             }
             _ => {}
         }

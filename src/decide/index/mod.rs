@@ -3,6 +3,7 @@
 //! Our own writes are put in as soon as the API server acknowledges them, so that nothing is decided on what we know
 //! to be old; the watch's later copy of the same version changes nothing.
 
+mod attribute_maps;
 mod definitions;
 mod kinds;
 mod people;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 
+use self::attribute_maps::AttributeMaps;
+pub use self::attribute_maps::CompiledAttributes;
 pub use self::definitions::CompiledDefinition;
 use self::definitions::Definitions;
 pub use self::kinds::Indexed;
@@ -83,6 +86,8 @@ pub struct Namespace {
     pub broken_employees: BTreeMap<String, String>,
     /// What `http` targets describe, compiled.
     definitions: Definitions,
+    /// The attributes that SCIM targets spell out, compiled.
+    attribute_maps: AttributeMaps,
     /// Names of people, in order; nearly always one.
     by_identifier: HashMap<Arc<str>, Vec<String>>,
     /// Names of exceptions by whom they are for.
@@ -328,12 +333,20 @@ impl Namespace {
     fn connections_changed(&mut self) {
         let schema = Schema::of(self.connections.values().map(|entry| entry.readable().map(Arc::as_ref)));
         self.definitions.set_schema(&schema, &self.targets);
+        self.attribute_maps.set_schema(&schema, &self.targets);
         self.policies.set_schema(schema);
     }
 
     /// Compiles the definitions of those targets that are new or changed.
     fn targets_changed(&mut self) {
         self.definitions.follow(&self.targets);
+        self.attribute_maps.follow(&self.targets);
+    }
+
+    /// The attributes of accounts that the SCIM target of this name spells out, compiled when it came in; `None` where it spells out
+    /// none.
+    pub fn attribute_map(&self, target: &str) -> Option<&CompiledAttributes> {
+        self.attribute_maps.get(target)
     }
 
     /// What the `http` target of this name describes, compiled when it came in; `None` where there is no such target, or it
@@ -381,6 +394,14 @@ impl Namespace {
         }
     }
 
+    /// Whether a target's accounts name the account of the person's manager.
+    fn names_managers(&self) -> bool {
+        let targets = self.targets.values().filter_map(Entry::readable);
+        targets
+            .into_iter()
+            .any(|target| target.spec.scim.as_ref().is_some_and(|scim| scim.enterprise))
+    }
+
     /// Puts a person in, unless what is there is newer. Returns what was there before, or `None` where nothing changed.
     fn put_person(&mut self, mut person: Person) -> Change {
         let old = self.employees.get(&person.name).cloned();
@@ -403,6 +424,8 @@ impl Namespace {
             Some(old) if !old.identifiers().eq(person.identifiers()) => Change::Facts,
             // What is not confirmed to be missing leaves open who is above those below.
             Some(old) if unconfirmed(old) != unconfirmed(&person) => Change::Facts,
+            // The accounts of those below name their manager's.
+            Some(old) if self.names_managers() && !account_ids(old).eq(account_ids(&person)) => Change::Facts,
             Some(_) => Change::Own,
         };
         self.employees.insert(person.name.clone(), Arc::new(person));
@@ -432,6 +455,12 @@ impl Namespace {
             && self.change_sets.is_empty()
             && self.connections.is_empty()
     }
+}
+
+/// The ids of a person's accounts, by target.
+fn account_ids(person: &Person) -> impl Iterator<Item = (&str, &str)> {
+    let records = person.status.accounts.iter();
+    records.map(|record| (record.target.as_str(), record.id.as_str()))
 }
 
 fn unconfirmed(person: &Person) -> &[String] {

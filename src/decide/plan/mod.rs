@@ -1,5 +1,6 @@
 //! From what a person should have and what is on record to the next record: the plan leaves execution nothing to decide.
 
+mod account;
 mod drift;
 mod give;
 mod summary;

@@ -1,18 +1,117 @@
 //! What a User record says of a person's account, and what it should say (RFC 7643 section 4.1). Pure.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::client::{Record, attribute, text};
-use super::patch::Change;
+use super::patch::{Change, apply};
+use crate::decide::account::enterprise_facts;
+use crate::decide::attributes::{AttributePath, ENTERPRISE};
 use crate::targets::{self, Account, AccountFacts, Found, TargetError};
 
 const USER_SCHEMA: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 
-/// The name that a person signs in with: the work email, else the user name.
-pub(super) fn login(person: &AccountFacts) -> Option<&str> {
-    [&person.work_email, &person.username]
+/// What a person's account is found by.
+#[derive(Clone, Debug)]
+pub(super) struct Identity<'a> {
+    /// Our correlation key.
+    pub key: &'a str,
+    /// The name that the person signs in with.
+    pub login: Option<String>,
+    /// The work email.
+    pub email: Option<&'a str>,
+}
+
+impl<'a> Identity<'a> {
+    /// By the work email, else the user name, unless `login` says another.
+    pub fn of(person: &'a AccountFacts, login: Option<String>) -> Self {
+        let filled = |value: &'a Option<String>| value.as_deref().filter(|value| !value.is_empty());
+        let email = filled(&person.work_email);
+        Self {
+            key: &person.external_id,
+            login: login.or_else(|| email.or_else(|| filled(&person.username)).map(str::to_owned)),
+            email,
+        }
+    }
+}
+
+/// What a person's account is to be.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted<'a> {
+    /// What it is found by, and keeps.
+    pub identity: Identity<'a>,
+    /// Whether the login is one that the target's settings spell out.
+    login_is_own: bool,
+    /// All but the user name, the correlation key, and addresses of its own.
+    values: Vec<Change>,
+    /// The address for work, unless the settings spell out all addresses.
+    email: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What Rollcall sends by itself, with the enterprise extension where `enterprise`, and `own` beside it or in its place.
+    pub fn of(person: &'a AccountFacts, enterprise: bool, mut own: Vec<Change>) -> Self {
+        let user_name = AttributePath::core("userName");
+        let login = own.extract_if(.., |change| user_name.covers(&change.path));
+        let login = login.filter_map(|change| plain(&change.value)).last();
+        let login_is_own = login.is_some();
+        let mut values: Vec<Change> = [
+            ("displayName", &person.display_name),
+            ("name.formatted", &person.display_name),
+            ("name.givenName", &person.given_name),
+            ("name.familyName", &person.family_name),
+            ("title", &person.job_title),
+        ]
         .into_iter()
-        .find_map(|value| value.as_deref().filter(|value| !value.is_empty()))
+        .filter_map(|(path, value)| Some(Change::new(path, value.as_deref()?)))
+        .collect();
+        if enterprise {
+            let facts = enterprise_facts(&person.employee).into_iter();
+            values.extend(facts.filter_map(|(name, value)| Some(Change::at(AttributePath::enterprise(name), value?))));
+            // Its displayName is the service's own to give (RFC 7643 section 8.7.1).
+            let manager = person.manager_account.as_ref().map(|id| json!({"value": id}));
+            values.extend(manager.map(|manager| Change::at(AttributePath::enterprise("manager"), manager)));
+        }
+        values.retain(|default| {
+            let settles = |own: &Change| own.path.covers(&default.path) || default.path.covers(&own.path);
+            !own.iter().any(settles)
+        });
+        let emails = AttributePath::core("emails");
+        let own_emails = own.iter().any(|change| emails.covers(&change.path));
+        values.append(&mut own);
+        let identity = Identity::of(person, login);
+        Self {
+            email: identity.email.filter(|_| !own_emails),
+            identity,
+            login_is_own,
+            values,
+        }
+    }
+
+    /// The body that creates the account; `None` without a name to sign in with. What is unknown is left out.
+    pub fn creation(&self) -> Option<Value> {
+        let login = self.identity.login.as_deref()?;
+        let body = json!({
+            "schemas": [USER_SCHEMA],
+            "userName": login,
+            "externalId": self.identity.key,
+            "active": true,
+        });
+        let Value::Object(mut body) = body else { return None };
+        apply(&mut body, &self.values);
+        if let Some(email) = self.email {
+            body.insert("emails".to_owned(), json!([work_email(email, true)]));
+        }
+        Some(Value::Object(body))
+    }
+}
+
+/// A text, a number or a truth value as text.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// How a record matches a person; the first is the strongest.
@@ -23,13 +122,14 @@ pub(super) enum Match {
     Email,
 }
 
-pub(super) fn matches(record: &Record, person: &AccountFacts) -> Option<Match> {
-    let same = |value: &str| login(person).is_some_and(|login| same_text(login, value));
-    if text(record, "externalId").is_some_and(|value| value == person.external_id) {
+pub(super) fn matches(record: &Record, identity: &Identity<'_>) -> Option<Match> {
+    let is_login = |value: &str| identity.login.as_deref().is_some_and(|login| same_text(login, value));
+    let is_email = |value: &str| identity.email.is_some_and(|email| same_text(email, value));
+    if text(record, "externalId").is_some_and(|value| value == identity.key) {
         Some(Match::ExternalId)
-    } else if text(record, "userName").is_some_and(|value| same(&value)) {
+    } else if text(record, "userName").is_some_and(|value| is_login(&value)) {
         Some(Match::UserName)
-    } else if emails(record).any(|email| same(&email)) {
+    } else if emails(record).any(|email| is_login(&email) || is_email(&email)) {
         Some(Match::Email)
     } else {
         None
@@ -51,11 +151,11 @@ fn emails(record: &Record) -> impl Iterator<Item = String> {
 }
 
 /// Of the records that match, the one: the strongest match wins, and two of the same strength are nobody's.
-pub(super) fn choose(records: &[Record], person: &AccountFacts) -> Result<Found<Account>, TargetError> {
+pub(super) fn choose(records: &[Record], identity: &Identity<'_>) -> Result<Found<Account>, TargetError> {
     for strength in [Match::ExternalId, Match::UserName, Match::Email] {
         let found: Vec<&Record> = records
             .iter()
-            .filter(|record| matches(record, person) == Some(strength))
+            .filter(|record| matches(record, identity) == Some(strength))
             .collect();
         let by = match strength {
             Match::ExternalId => "externalId",
@@ -71,7 +171,7 @@ pub(super) fn choose(records: &[Record], person: &AccountFacts) -> Result<Found<
                     Match::UserName => targets::Match::Name,
                     Match::Email => targets::Match::Email,
                 };
-                let foreign = account.external_id.as_ref().is_some_and(|id| *id != person.external_id);
+                let foreign = account.external_id.as_ref().is_some_and(|id| id != identity.key);
                 return Ok(if foreign {
                     let why = format!(
                         "account {} has the {by} but belongs to another identity: its externalId is set to something else",
@@ -117,44 +217,6 @@ fn active(record: &Record) -> bool {
     }
 }
 
-/// The body that creates an account. What is unknown is left out.
-pub(super) fn creation(person: &AccountFacts, login: &str) -> Value {
-    let mut name = Map::new();
-    for (key, value) in [
-        ("formatted", &person.display_name),
-        ("givenName", &person.given_name),
-        ("familyName", &person.family_name),
-    ] {
-        if let Some(value) = value {
-            name.insert(key.to_owned(), value.as_str().into());
-        }
-    }
-    let mut body = json!({
-        "schemas": [USER_SCHEMA],
-        "userName": login,
-        "externalId": person.external_id,
-        "active": true,
-    });
-    let optional = [
-        ("displayName", person.display_name.as_deref().map(Value::from)),
-        ("name", (!name.is_empty()).then_some(Value::Object(name))),
-        ("title", person.job_title.as_deref().map(Value::from)),
-        (
-            "emails",
-            person
-                .work_email
-                .as_deref()
-                .map(|email| json!([work_email(email, true)])),
-        ),
-    ];
-    for (key, value) in optional {
-        if let Some(value) = value {
-            body[key] = value;
-        }
-    }
-    body
-}
-
 fn work_email(email: &str, primary: bool) -> Value {
     json!({"value": email, "type": "work", "primary": primary})
 }
@@ -164,36 +226,27 @@ fn work_email(email: &str, primary: bool) -> Value {
 /// What the HRIS no longer knows stays as it is; an `externalId` that is set stays what it is, unless it is our key of
 /// another Employee of the namespace, whose account this was; and a user name is only
 /// replaced by one of its kind, since an address in the place of a short name would lock the person out.
-pub(super) fn changes(current: &Record, person: &AccountFacts, activate: bool) -> Vec<Change> {
+pub(super) fn changes(current: &Record, wanted: &Wanted<'_>, activate: bool) -> Vec<Change> {
     let mut changes = Vec::new();
-    if let Some(login) = login(person) {
+    let Identity { key, login, .. } = &wanted.identity;
+    if let Some(login) = login {
         let other = match text(current, "userName") {
             None => true,
-            Some(now) => !same_text(&now, login) && now.contains('@') == login.contains('@'),
+            Some(now) => {
+                let kind = |name: &str| name.contains('@');
+                !same_text(&now, login) && (wanted.login_is_own || kind(&now) == kind(login))
+            }
         };
         if other {
-            changes.push(Change::new("userName", login));
+            changes.push(Change::new("userName", login.as_str()));
         }
     }
-    if text(current, "externalId").is_none_or(|key| is_key_of_another(&key, &person.external_id)) {
-        changes.push(Change::new("externalId", person.external_id.as_str()));
+    if text(current, "externalId").is_none_or(|now| is_key_of_another(&now, key)) {
+        changes.push(Change::new("externalId", *key));
     }
-    let empty = Map::new();
-    let name = attribute(current, "name").and_then(Value::as_object).unwrap_or(&empty);
-    for (within, key, path, value) in [
-        (current, "displayName", "displayName", &person.display_name),
-        (name, "formatted", "name.formatted", &person.display_name),
-        (name, "givenName", "name.givenName", &person.given_name),
-        (name, "familyName", "name.familyName", &person.family_name),
-        (current, "title", "title", &person.job_title),
-    ] {
-        if let Some(value) = value
-            && text(within, key).as_ref() != Some(value)
-        {
-            changes.push(Change::new(path, value.as_str()));
-        }
-    }
-    if let Some(email) = &person.work_email
+    let differs = |change: &&Change| !shows(current_value(current, &change.path), &change.value);
+    changes.extend(wanted.values.iter().filter(differs).cloned());
+    if let Some(email) = wanted.email
         && !emails(current).any(|now| same_text(&now, email))
     {
         changes.push(Change::new("emails", emails_with(current, email)));
@@ -202,6 +255,44 @@ pub(super) fn changes(current: &Record, person: &AccountFacts, activate: bool) -
         changes.push(Change::new("active", true));
     }
     changes
+}
+
+/// What stands at a path. An extension may come as an object under its URN, or flat: each attribute under the URN and a colon,
+/// or, of the enterprise extension, beside those of the core.
+fn current_value<'a>(record: &'a Record, path: &AttributePath) -> Option<&'a Value> {
+    let value = match &path.extension {
+        None => attribute(record, &path.attribute),
+        Some(urn) => attribute(record, urn)
+            .and_then(Value::as_object)
+            .and_then(|extension| attribute(extension, &path.attribute))
+            .or_else(|| attribute(record, &format!("{urn}:{}", path.attribute)))
+            .or_else(|| attribute(record, &path.attribute).filter(|_| urn.eq_ignore_ascii_case(ENTERPRISE))),
+    }?;
+    match &path.sub {
+        None => Some(value),
+        Some(sub) => attribute(value.as_object()?, sub),
+    }
+}
+
+/// Whether what stands there is what is wanted: texts and numbers by their text, truth values in whatever way they are written,
+/// of objects what is wanted of them, and lists element by element.
+fn shows(now: Option<&Value>, wanted: &Value) -> bool {
+    match (now, wanted) {
+        (None, Value::Null) => true,
+        (None, Value::String(text)) => text.is_empty(),
+        (None, _) => false,
+        (Some(Value::Object(now)), Value::Object(wanted)) => {
+            wanted.iter().all(|(name, value)| shows(attribute(now, name), value))
+        }
+        // Such as a manager who is shown by the id alone.
+        (Some(Value::String(now)), Value::Object(wanted)) => text(wanted, "value").as_ref() == Some(now),
+        (Some(Value::Array(now)), Value::Array(wanted)) => {
+            let among = |value: &Value| now.iter().any(|now| shows(Some(now), value));
+            now.len() == wanted.len() && wanted.iter().all(among)
+        }
+        (Some(Value::String(now)), Value::Bool(wanted)) => now.eq_ignore_ascii_case(&wanted.to_string()),
+        (Some(now), wanted) => now == wanted || (plain(now).is_some() && plain(now) == plain(wanted)),
+    }
 }
 
 /// Whether `key` is of the same make as `ours`, which is `namespace/name`.

@@ -87,6 +87,19 @@ impl Failure {
     }
 }
 
+/// Whether an error concerns the whole target, and not just what was asked.
+pub(super) fn is_whole(error: &TargetError) -> bool {
+    !matches!(
+        error,
+        TargetError::Refused(_)
+            | TargetError::NoSeat(_)
+            | TargetError::Conflict(_)
+            | TargetError::Gone(_)
+            | TargetError::Ambiguous(_)
+            | TargetError::Malformed(_)
+    )
+}
+
 impl Refusal {
     /// Reads an answer other than 2xx. `body` is what could be read of it.
     pub fn new(about: About, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
@@ -113,6 +126,16 @@ impl Refusal {
             self.status,
             StatusCode::NOT_IMPLEMENTED | StatusCode::METHOD_NOT_ALLOWED
         )
+    }
+
+    /// Whether it forbids a change, which leaves open whether it is the token that is refused.
+    pub fn forbidden(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN && self.about.effect
+    }
+
+    /// Whether it says that the version sent along is not the newest.
+    pub fn stale(&self) -> bool {
+        self.status == StatusCode::PRECONDITION_FAILED
     }
 
     /// Whether a search may succeed with another filter, or with none.

@@ -26,6 +26,18 @@ pub(super) struct Search<'a> {
     pub filter: Option<&'a str>,
     /// An attribute to leave out, where the server heeds it.
     pub without: Option<&'static str>,
+    /// Whether the service pages by cursor (RFC 9865).
+    pub cursor: bool,
+    /// Whether a list that is shorter than its own total is an error: some services count what they do not show.
+    pub whole: bool,
+}
+
+/// One page of a list.
+struct Page {
+    records: Vec<Record>,
+    total: Option<usize>,
+    /// Where the next page begins, of a list that is paged by cursor.
+    next: Option<String>,
 }
 
 impl Client {
@@ -36,41 +48,135 @@ impl Client {
         search: Search<'_>,
         keep: impl Fn(&Record) -> bool + Send + Sync,
     ) -> Result<Vec<Record>, Failure> {
-        let mut seen = HashSet::new();
         let mut kept = Vec::new();
+        self.walk(search, |id, record| {
+            if keep(&record) {
+                if id.is_none() {
+                    return Err(without_id(search.what));
+                }
+                kept.push(record);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(kept)
+    }
+
+    /// Shows every record once, as it comes, and keeps none. An end is believed only if the server cannot have more.
+    pub async fn each(
+        &self,
+        search: Search<'_>,
+        mut show: impl FnMut(&Record) -> Result<(), TargetError> + Send,
+    ) -> Result<(), Failure> {
+        self.walk(search, |id, record| match id {
+            Some(_) => show(&record),
+            None => Err(without_id(search.what)),
+        })
+        .await
+    }
+
+    async fn walk(
+        &self,
+        search: Search<'_>,
+        mut take: impl FnMut(Option<&str>, Record) -> Result<(), TargetError> + Send,
+    ) -> Result<(), Failure> {
+        if search.cursor {
+            match self.walk_by_cursor(search, &mut take).await? {
+                Walked::ToTheEnd => return Ok(()),
+                Walked::NotAtAll => {}
+            }
+        }
+        self.walk_by_index(search, &mut take).await
+    }
+
+    /// Follows the cursors (RFC 9865 section 2): the first page has an empty one, the last page names no next one.
+    async fn walk_by_cursor(
+        &self,
+        search: Search<'_>,
+        take: &mut (impl FnMut(Option<&str>, Record) -> Result<(), TargetError> + Send),
+    ) -> Result<Walked, Failure> {
+        let mut seen = HashSet::new();
+        let mut cursors = HashSet::new();
+        let mut cursor = String::new();
+        for number in 0..MOST_PAGES {
+            let page = match self.page(search, Start::Cursor(&cursor), PAGE).await {
+                // A cursor that was good a moment ago is spent; a first one that is refused was never meant.
+                Err(Failure::Answered(refusal))
+                    if number == 0 && refusal.concerns_filter() && search.filter.is_none() =>
+                {
+                    return Ok(Walked::NotAtAll);
+                }
+                done => done?,
+            };
+            for record in page.records {
+                match text(&record, "id") {
+                    Some(id) if !seen.contains(&id) => {
+                        take(Some(&id), record)?;
+                        seen.insert(id);
+                    }
+                    Some(_) => {}
+                    None => take(None, record)?,
+                }
+            }
+            match page.next {
+                Some(next) => {
+                    if !cursors.insert(next.clone()) {
+                        return Err(endless(search.what, seen.len()).into());
+                    }
+                    cursor = next;
+                }
+                None => {
+                    // A list that lost records on the way is not all.
+                    return match page.total {
+                        Some(total) if total > seen.len() => Err(endless(search.what, seen.len()).into()),
+                        _ => Ok(Walked::ToTheEnd),
+                    };
+                }
+            }
+            if seen.len() > MOST_RECORDS {
+                break;
+            }
+        }
+        Err(too_many(search.what).into())
+    }
+
+    async fn walk_by_index(
+        &self,
+        search: Search<'_>,
+        take: &mut (impl FnMut(Option<&str>, Record) -> Result<(), TargetError> + Send),
+    ) -> Result<(), Failure> {
+        let mut seen = HashSet::new();
         let (mut start, mut count) = (1, PAGE);
         for _ in 0..MOST_PAGES {
-            let (records, total) = self.page(search, start, count).await?;
+            let Page { records, total, .. } = self.page(search, Start::Index(start), count).await?;
             let got = records.len();
             if got == 0 {
-                return Ok(kept);
+                return match total {
+                    Some(total) if search.whole && total > seen.len() => Err(endless(search.what, seen.len()).into()),
+                    _ => Ok(()),
+                };
             }
             let before = seen.len();
             for record in records {
-                let Some(id) = text(&record, "id") else {
-                    if keep(&record) {
-                        return Err(TargetError::Malformed(format!("a matching {} without an id", search.what)).into());
+                match text(&record, "id") {
+                    Some(id) if !seen.contains(&id) => {
+                        take(Some(&id), record)?;
+                        seen.insert(id);
                     }
-                    continue;
-                };
-                if seen.insert(id) && keep(&record) {
-                    kept.push(record);
+                    Some(_) => {}
+                    None => take(None, record)?,
                 }
             }
             let known = seen.len();
             if known == before {
                 // The same page again: this server does not know startIndex.
                 match total {
-                    Some(total) if known >= total => return Ok(kept),
+                    Some(total) if known >= total => return Ok(()),
                     // The last thing to try is one page that holds everything.
                     Some(total) if count < total && total <= MOST_RECORDS => (start, count) = (1, total),
-                    None if got < count => return Ok(kept),
+                    None if got < count => return Ok(()),
                     _ => {
-                        return Err(TargetError::Malformed(format!(
-                            "a list of {}s that ends after {known} records and goes on",
-                            search.what
-                        ))
-                        .into());
+                        return Err(endless(search.what, known).into());
                     }
                 }
                 continue;
@@ -86,24 +192,23 @@ impl Client {
                 got > count
             };
             if odd && total.is_some_and(|total| known >= total) {
-                return Ok(kept);
+                return Ok(());
             }
             start += got;
         }
-        Err(TargetError::Refused(format!(
-            "a search through more than {MOST_RECORDS} {}s: it needs a target that filters",
-            search.what
-        ))
-        .into())
+        Err(too_many(search.what).into())
     }
 
-    async fn page(
-        &self,
-        search: Search<'_>,
-        start: usize,
-        count: usize,
-    ) -> Result<(Vec<Record>, Option<usize>), Failure> {
-        let (start, count) = (start.to_string(), count.to_string());
+    async fn page(&self, search: Search<'_>, start: Start<'_>, count: usize) -> Result<Page, Failure> {
+        let count = count.to_string();
+        let index;
+        let start = match start {
+            Start::Index(start) => {
+                index = start.to_string();
+                ("startIndex", index.as_str())
+            }
+            Start::Cursor(cursor) => ("cursor", cursor),
+        };
         let mut query = Vec::new();
         if let Some(filter) = search.filter {
             query.push(("filter", filter));
@@ -111,7 +216,7 @@ impl Client {
         if let Some(without) = search.without {
             query.push(("excludedAttributes", without));
         }
-        query.extend([("startIndex", start.as_str()), ("count", count.as_str())]);
+        query.extend([start, ("count", count.as_str())]);
         let url = with_query(self.endpoint(search.endpoint), &query);
         let answer = self.get(url, search.what).await.map_err(|failure| {
             // An empty search is 200 (RFC 7644 section 3.4.2), so this is no SCIM service.
@@ -128,8 +233,35 @@ impl Client {
     }
 }
 
-/// The records of a `ListResponse` and its `totalResults`.
-fn read_page(page: &Record, what: &str) -> Result<(Vec<Record>, Option<usize>), TargetError> {
+/// Where a page begins.
+#[derive(Clone, Copy)]
+enum Start<'a> {
+    Index(usize),
+    Cursor(&'a str),
+}
+
+/// How far the cursors led.
+enum Walked {
+    ToTheEnd,
+    NotAtAll,
+}
+
+fn without_id(what: &str) -> TargetError {
+    TargetError::Malformed(format!("a matching {what} without an id"))
+}
+
+fn endless(what: &str, known: usize) -> TargetError {
+    TargetError::Malformed(format!("a list of {what}s that ends after {known} records and goes on"))
+}
+
+fn too_many(what: &str) -> TargetError {
+    TargetError::Refused(format!(
+        "a search through more than {MOST_RECORDS} {what}s: it needs a target that filters"
+    ))
+}
+
+/// The records of a `ListResponse`, its `totalResults` and its `nextCursor`.
+fn read_page(page: &Record, what: &str) -> Result<Page, TargetError> {
     let total = match attribute(page, "totalResults") {
         Some(Value::Number(number)) => number.as_u64(),
         Some(Value::String(digits)) => digits.parse().ok(),
@@ -137,13 +269,18 @@ fn read_page(page: &Record, what: &str) -> Result<(Vec<Record>, Option<usize>), 
     };
     let total = total.and_then(|total| usize::try_from(total).ok());
     let unreadable = || TargetError::Malformed(format!("a list of {what}s that is none"));
-    match attribute(page, "Resources") {
+    let records = match attribute(page, "Resources") {
         Some(Value::Array(records)) => {
             let records: Option<_> = records.iter().map(|record| record.as_object().cloned()).collect();
-            Ok((records.ok_or_else(unreadable)?, total))
+            records.ok_or_else(unreadable)?
         }
         // Left out where there is nothing (RFC 7644 section 3.4.2).
-        None if total == Some(0) => Ok((Vec::new(), total)),
-        _ => Err(unreadable()),
-    }
+        None if total == Some(0) => Vec::new(),
+        _ => return Err(unreadable()),
+    };
+    Ok(Page {
+        records,
+        total,
+        next: text(page, "nextCursor"),
+    })
 }

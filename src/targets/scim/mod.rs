@@ -1,30 +1,43 @@
-//! SCIM 2.0 services (RFC 7643, RFC 7644): accounts are Users, what is granted is membership of Groups.
+//! SCIM 2.0 services (RFC 7643, RFC 7644): accounts are Users, what is granted is membership of Groups, and values of the
+//! `roles` and `entitlements` of Users.
 //!
 //! Records are read as JSON objects and not as types of the schema: a PUT must give back what is not ours (extensions
 //! included), and one odd attribute of one record must not make all the others unreadable.
 
 mod accounts;
+mod bulk;
+mod bulk_calls;
 mod client;
 pub(super) mod errors;
+mod group_search;
 mod groups;
 mod list;
+mod members;
 mod patch;
+mod service;
+mod told;
 mod users;
+mod value_calls;
+mod values;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use serde_json::Value;
 
-use self::client::{Client, Record, attribute};
+use self::client::Client;
 use self::errors::{Failure, Refusal};
+use self::service::{Learned, Service};
+use self::values::Attribute;
 use super::pace::Pace;
-use super::{Account, AccountFacts, Found, Holders, Order, Receipts, Repeats, Target, TargetError, sides};
+use super::{
+    Account, AccountFacts, Found, Holders, Holding, Looks, Order, Receipts, Repeats, Target, TargetError, sides,
+};
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
+use crate::decide::attributes::{AttributeMap, AttributePath};
 use crate::egress::Egress;
 
 const USERS: &str = "Users";
@@ -46,7 +59,14 @@ pub struct ScimOptions {
     pub egress: Egress,
     /// How fast it may be called. Default 600 requests a minute.
     pub pace: Arc<Pace>,
+    /// Whether accounts carry the enterprise extension. Default false.
+    pub enterprise: bool,
+    /// Attributes of accounts beside, or in the place of, those that are sent anyway. Default none.
+    pub attributes: AttributeMap,
 }
+
+/// Requests of one call that are sent at the same time, where they do not fit into one. The pace is the target's own.
+const AT_ONCE: usize = 4;
 
 impl ScimOptions {
     /// The service at `base_url`, with the default times, reached through `egress`.
@@ -58,6 +78,8 @@ impl ScimOptions {
             timeout: Duration::from_secs(30),
             egress,
             pace: Arc::new(Pace::per_minute(600)),
+            enterprise: false,
+            attributes: AttributeMap::default(),
         }
     }
 }
@@ -68,54 +90,8 @@ impl ScimOptions {
 pub struct ScimTarget {
     client: Client,
     learned: Learned,
-}
-
-/// What a service has shown of itself.
-#[derive(Debug, Default)]
-struct Learned {
-    capabilities: Mutex<Option<Capabilities>>,
-    single_filters: AtomicBool,
-    members_shown: AtomicBool,
-}
-
-impl Learned {
-    fn capabilities(&self) -> Option<Capabilities> {
-        *self.capabilities.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_capabilities(&self, capabilities: Capabilities) {
-        *self.capabilities.lock().unwrap_or_else(PoisonError::into_inner) = Some(capabilities);
-    }
-
-    /// It announced PATCH, or nothing, and has answered one with 501 or 405.
-    fn learn_no_patch(&self) {
-        if let Some(capabilities) = self
-            .capabilities
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_mut()
-        {
-            capabilities.patch = false;
-        }
-    }
-
-    /// It refuses filters with `or`, or heeds a part of them.
-    fn learn_single_filters(&self) {
-        self.single_filters.store(true, Ordering::Relaxed);
-    }
-
-    fn single_filters(&self) -> bool {
-        self.single_filters.load(Ordering::Relaxed)
-    }
-
-    /// It shows members when they are asked for by name.
-    fn learn_members_shown(&self) {
-        self.members_shown.store(true, Ordering::Relaxed);
-    }
-
-    fn members_shown(&self) -> bool {
-        self.members_shown.load(Ordering::Relaxed)
-    }
+    enterprise: bool,
+    attributes: AttributeMap,
 }
 
 impl ScimTarget {
@@ -124,28 +100,34 @@ impl ScimTarget {
         Ok(Self {
             client: Client::new(options)?,
             learned: Learned::default(),
+            enterprise: options.enterprise,
+            attributes: options.attributes.clone(),
         })
     }
 
     /// What the service can do, asked once.
-    async fn capabilities_known(&self) -> Result<Capabilities, Failure> {
-        if let Some(known) = self.learned.capabilities() {
+    async fn service(&self) -> Result<Service, Failure> {
+        if let Some(known) = self.learned.service() {
             return Ok(known);
         }
         let url = self.client.endpoint(SERVICE_PROVIDER_CONFIG);
-        let capabilities = match self.client.get(url, "service provider configuration").await {
-            Ok(answer) => announced(&answer.record),
-            // Many services have no such endpoint. Nearly all of those can do both; one that cannot says so when asked.
-            Err(Failure::Answered(refusal)) if refusal.gone() || refusal.unsupported() => Capabilities {
-                patch: true,
-                filter: true,
-                bulk: false,
-                etag: false,
-            },
+        let service = match self.client.get(url, "service provider configuration").await {
+            Ok(answer) => Service::announced(&answer.record),
+            // Many services have no such endpoint.
+            Err(Failure::Answered(refusal)) if refusal.gone() || refusal.unsupported() => Service::silent(),
             Err(failure) => return Err(failure),
         };
-        self.learned.set_capabilities(capabilities);
-        Ok(capabilities)
+        self.learned.set_service(service);
+        Ok(service)
+    }
+
+    async fn capabilities_known(&self) -> Result<Capabilities, Failure> {
+        self.service().await.map(|service| service.capabilities)
+    }
+
+    /// Whether to send versions along.
+    async fn versions(&self) -> Result<bool, Failure> {
+        Ok(self.capabilities_known().await?.etag && !self.learned.no_versions())
     }
 
     /// What a failure means to the writer. A change answered with 403 leaves open whether the token is refused, which
@@ -155,10 +137,7 @@ impl ScimTarget {
             Ok(done) => return Ok(done),
             Err(failure) => failure,
         };
-        if let Some(refusal) = failure.refusal()
-            && refusal.status.as_u16() == 403
-            && refusal.about.effect
-        {
+        if let Some(refusal) = failure.refusal().filter(|refusal| refusal.forbidden()) {
             return Err(match self.probe_users().await {
                 Err(Failure::Answered(Refusal { status, .. })) if matches!(status.as_u16(), 401 | 403) => {
                     TargetError::Unauthorized(refusal.words())
@@ -170,21 +149,21 @@ impl ScimTarget {
     }
 }
 
-/// Reads a service provider configuration (RFC 7643 section 5). What is not announced is not supported.
-fn announced(config: &Record) -> Capabilities {
-    let supported = |name: &str| {
-        let feature = attribute(config, name).and_then(Value::as_object);
-        match feature.and_then(|feature| attribute(feature, "supported")) {
-            Some(Value::Bool(supported)) => *supported,
-            Some(Value::String(supported)) => supported.eq_ignore_ascii_case("true"),
-            _ => false,
+impl ScimTarget {
+    async fn settle_all<T>(&self, done: Vec<Result<T, Failure>>) -> Vec<Result<T, TargetError>> {
+        let mut settled: Vec<Result<T, TargetError>> = Vec::with_capacity(done.len());
+        for done in done {
+            settled.push(match (&done, settled.iter().find_map(|done| done.as_ref().err())) {
+                // Whether the token is refused was asked for an earlier one.
+                (Err(failure), Some(error @ TargetError::Unauthorized(_)))
+                    if failure.refusal().is_some_and(Refusal::forbidden) =>
+                {
+                    Err(error.clone())
+                }
+                _ => self.settle(done).await,
+            });
         }
-    };
-    Capabilities {
-        patch: supported("patch"),
-        filter: supported("filter"),
-        bulk: supported("bulk"),
-        etag: supported("etag"),
+        settled
     }
 }
 
@@ -214,6 +193,22 @@ impl Target for ScimTarget {
         self.settle(done).await
     }
 
+    async fn create_object(&self, entitlement: &EntitlementSpec) -> Result<RemoteObject, TargetError> {
+        let done = self.create_group(entitlement).await;
+        self.settle(done).await
+    }
+
+    /// A list is looked through by the names that Rollcall gives by itself.
+    fn listing_finds(&self) -> bool {
+        !self.attributes.sets(&AttributePath::core("userName"))
+    }
+
+    async fn accounts(&self) -> Result<Option<Vec<Account>>, TargetError> {
+        let done = self.all_users().await;
+        self.settle(done).await.map(Some)
+    }
+
+    /// SCIM has no idempotency key: the correlation key is what a creation is found by.
     async fn create_account(&self, person: &AccountFacts, _operation_id: &str) -> Result<Account, TargetError> {
         let done = self.create_user(person).await;
         self.settle(done).await
@@ -223,6 +218,12 @@ impl Target for ScimTarget {
     /// against it.
     fn repeats(&self, object: Option<&RemoteObject>) -> Repeats {
         object.map_or(Repeats::Found, |_| Repeats::Safely)
+    }
+
+    async fn create_accounts(&self, people: &[(AccountFacts, String)]) -> Vec<Result<Account, TargetError>> {
+        let people: Vec<&AccountFacts> = people.iter().map(|(person, _)| person).collect();
+        let made = self.create_users(&people).await;
+        self.settle_all(made).await
     }
 
     async fn read_account(&self, id: &str) -> Result<Option<Account>, TargetError> {
@@ -246,9 +247,44 @@ impl Target for ScimTarget {
         self.settle(done).await
     }
 
+    /// Roles and entitlements are attributes of the account, so that one look at it shows them all; groups show their members.
+    fn looks(&self, kind: &str) -> Looks {
+        match Attribute::of_kind(kind) {
+            Some(_) => Looks::Account,
+            None => Looks::Object,
+        }
+    }
+
     async fn holders(&self, object: &RemoteObject) -> Result<Option<Holders>, TargetError> {
+        if Attribute::of_kind(&object.kind).is_some() {
+            let mut all = self.all_holders(&object.kind).await?;
+            return Ok(Some(all.remove(object).unwrap_or_default()));
+        }
         let done = self.group_holders(object).await;
         self.settle(done).await
+    }
+
+    async fn all_holders(&self, kind: &str) -> Result<BTreeMap<RemoteObject, Holders>, TargetError> {
+        let done = self.all_value_holders(kind).await;
+        self.settle(done).await
+    }
+
+    async fn holdings(&self, kind: &str, account_id: &str) -> Result<BTreeMap<RemoteObject, Holding>, TargetError> {
+        let done = self.account_values(kind, account_id).await;
+        self.settle(done).await
+    }
+
+    async fn holding(
+        &self,
+        object: &RemoteObject,
+        account_id: &str,
+        _grant_id: &str,
+    ) -> Result<Option<Holding>, TargetError> {
+        if Attribute::of_kind(&object.kind).is_some() {
+            return Ok(self.holdings(&object.kind, account_id).await?.remove(object));
+        }
+        let holders = self.holders(object).await?;
+        Ok(holders.and_then(|mut holders| holders.ids.remove(account_id)))
     }
 
     /// `seen` is not needed: with PATCH only what changes is sent, and without it the whole group is read anyway.
@@ -258,9 +294,17 @@ impl Target for ScimTarget {
         orders: &[Order],
         _seen: Option<&Holders>,
     ) -> Result<Receipts, TargetError> {
+        if Attribute::of_kind(&object.kind).is_some() {
+            let mut done = self.change_values(&[(object, orders)]).await;
+            return self.settle(done.pop().unwrap_or_else(|| Ok(Receipts::new()))).await;
+        }
         let (add, remove) = sides(orders);
         let done = self.change_group(object, &add, &remove).await;
-        self.settle(done).await?;
-        Ok(Receipts::new())
+        self.settle(done).await
+    }
+
+    async fn change_many(&self, changes: &[(RemoteObject, Vec<Order>)]) -> Vec<Result<Receipts, TargetError>> {
+        let done = self.change_together(changes).await;
+        self.settle_all(done).await
     }
 }

@@ -3,19 +3,27 @@
 use serde_json::{Map, Value, json};
 
 use super::client::Record;
+use crate::decide::attributes::AttributePath;
 
 const PATCH_SCHEMA: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// One attribute with its new value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
-    /// `attribute` or `attribute.subAttribute`.
-    path: &'static str,
-    value: Value,
+    /// Where.
+    pub path: AttributePath,
+    /// What.
+    pub value: Value,
 }
 
 impl Change {
-    pub fn new(path: &'static str, value: impl Into<Value>) -> Self {
+    /// A change of an attribute of the core schema: `attribute` or `attribute.subAttribute`.
+    pub fn new(path: &str, value: impl Into<Value>) -> Self {
+        Self::at(AttributePath::core(path), value)
+    }
+
+    /// A change at a path.
+    pub fn at(path: AttributePath, value: impl Into<Value>) -> Self {
         Self {
             path,
             value: value.into(),
@@ -32,9 +40,16 @@ impl Change {
 pub(super) fn patch_body(changes: &[Change]) -> Value {
     let operations: Vec<Value> = changes
         .iter()
-        .map(|Change { path, value }| json!({"op": "replace", "path": path, "value": value}))
+        .map(|Change { path, value }| json!({"op": "replace", "path": path.to_string(), "value": value}))
         .collect();
     patch_of(&operations)
+}
+
+/// The other form, for services that answer 200 to the first and do nothing: one operation without path.
+pub(super) fn patch_body_without_paths(changes: &[Change]) -> Value {
+    let mut whole = Record::new();
+    apply(&mut whole, changes);
+    patch_of(&[json!({"op": "replace", "value": whole})])
 }
 
 /// A `PatchOp` of these operations (RFC 7644 section 3.5.2).
@@ -42,23 +57,52 @@ pub(super) fn patch_of(operations: &[Value]) -> Value {
     json!({"schemas": [PATCH_SCHEMA], "Operations": operations})
 }
 
-/// Makes the changes in a record.
+/// Makes the changes in a record. One that gets an extension's attribute lists that extension among its schemas
+/// (RFC 7643 section 3).
 pub(super) fn apply(record: &mut Record, changes: &[Change]) {
     for Change { path, value } in changes {
-        match path.split_once('.') {
-            None => set(record, path, value.clone()),
-            Some((outer, inner)) => {
-                let key = key_of(record, outer);
-                let slot = record.entry(key).or_insert(Value::Null);
-                if !slot.is_object() {
-                    *slot = Value::Object(Map::new());
+        let within = match &path.extension {
+            None => Some(&mut *record),
+            Some(urn) => {
+                list_schema(record, urn);
+                // A service that shows the extension flat takes it flat.
+                let flat = format!("{urn}:{}", path.attribute);
+                if record.keys().any(|key| key.eq_ignore_ascii_case(&flat)) {
+                    set(record, &flat, value.clone());
                 }
-                if let Value::Object(object) = slot {
-                    set(object, inner, value.clone());
+                object(record, urn)
+            }
+        };
+        match (&path.sub, within) {
+            (None, Some(within)) => set(within, &path.attribute, value.clone()),
+            (Some(sub), Some(within)) => {
+                if let Some(inner) = object(within, &path.attribute) {
+                    set(inner, sub, value.clone());
                 }
             }
+            (_, None) => {}
         }
     }
+}
+
+fn list_schema(record: &mut Record, urn: &str) {
+    let key = key_of(record, "schemas");
+    if let Some(Value::Array(schemas)) = record.get_mut(&key) {
+        let listed = |known: &Value| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(urn));
+        if !schemas.iter().any(listed) {
+            schemas.push(urn.into());
+        }
+    }
+}
+
+/// The object of this name, made where there is none.
+fn object<'a>(record: &'a mut Record, name: &str) -> Option<&'a mut Record> {
+    let key = key_of(record, name);
+    let slot = record.entry(key).or_insert(Value::Null);
+    if !slot.is_object() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut()
 }
 
 fn set(record: &mut Record, name: &str, value: Value) {
@@ -67,7 +111,7 @@ fn set(record: &mut Record, name: &str, value: Value) {
 }
 
 /// The name as the record writes it: names have no case.
-fn key_of(record: &Record, name: &str) -> String {
+pub(super) fn key_of(record: &Record, name: &str) -> String {
     let same = record.keys().find(|key| key.eq_ignore_ascii_case(name));
     same.cloned().unwrap_or_else(|| name.to_owned())
 }

@@ -720,6 +720,9 @@ fn what_is_ours_at_a_protected_account_is_kept_and_said() {
         } else {
             story.drop_policy("basics");
         }
+        // I6: no budget counts it and no ChangeSet waits for it.
+        let resolution = resolve(&story.namespace, story.ada(), story.now);
+        assert_eq!(losses(&story.namespace, story.ada(), &resolution), []);
         let next = story.step();
         assert!(!next.unjudged);
         assert_eq!((story.state("chat"), story.intents()), (GrantState::Granted, vec![]));
@@ -736,6 +739,22 @@ fn what_is_ours_at_a_protected_account_is_kept_and_said() {
         );
         assert_ne!(story.grant("chat").reason, PROTECTED);
     }
+}
+
+/// A name that only the target knows protects as well, as long as somebody saw it.
+#[test]
+fn a_name_that_only_the_target_knows_protects_a_leaver() {
+    let mut story = Story::settled();
+    story.spec_of_okta(&json!({"protectedAccounts": ["root*"]}));
+    story.account_shows(Some(AccountSeen {
+        active: true,
+        names: BTreeSet::from(["Root@x.io".to_owned()]),
+        ..AccountSeen::default()
+    }));
+    story.terminate();
+    story.step();
+    assert_eq!((story.state("chat"), story.intents()), (GrantState::Granted, vec![]));
+    assert!(story.condition("UnmanagedAccess").is_some());
 }
 
 /// I1: while an account is made at a service that never shows our key, an account under another name is somebody else's.
