@@ -13,6 +13,7 @@ pub mod operator;
 pub mod process;
 pub mod products;
 pub mod proxy;
+pub mod quiet;
 pub mod scim_server;
 pub mod story;
 pub mod world;

@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::{Bank, Habits};
 use crate::merge::{Company, NewHire};
 use crate::proxy::{Proxy, Script};
-use crate::story::{Person, Quiet, list, text};
+use crate::quiet::Quiet;
+use crate::story::{Person, list, text};
 use crate::world::{World, WorldOptions};
 
 /// The product of which everybody has a seat.
