@@ -3,14 +3,17 @@
 //! The requests of a chapter go to several servers, so their order varies a little, and a number alone does not say which
 //! one it will be. A point is therefore the nth request of a shape. Chapters without a kill show which there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Formatter, Result};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rollcall_support::proxy::When;
 
 /// After so many violations there is enough to look at.
 const ENOUGH: usize = 5;
+/// Which sample is taken.
+const SEED: u64 = 5;
 /// How often a point is given out until it comes up.
 const GIVEN: usize = 3;
 /// The moments of a request.
@@ -53,31 +56,53 @@ impl Row {
     }
 }
 
+/// Of how many points one is tried: of the whole, or of a sample that is the same in each run of a seed.
+#[derive(Debug, Clone, Copy)]
+pub struct OneIn(pub u64);
+
+impl OneIn {
+    fn takes(self, chapter: &str, point: &Point) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (SEED, chapter, &point.shape, point.nth, point.when as u8).hash(&mut hasher);
+        hasher.finish().is_multiple_of(self.0)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Pages {
     rows: BTreeMap<(&'static str, Point), Row>,
+    known: BTreeSet<&'static str>,
     violations: Vec<String>,
 }
 
 /// The book that all tenants share.
-#[derive(Debug, Clone, Default)]
-pub struct Book(Arc<Mutex<Pages>>);
+#[derive(Debug, Clone)]
+pub struct Book {
+    pages: Arc<Mutex<Pages>>,
+    one_in: OneIn,
+}
 
 impl Book {
+    /// An empty one.
+    pub fn new(one_in: OneIn) -> Self {
+        let pages = Arc::default();
+        Self { pages, one_in }
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether any chapter has points left.
     pub fn is_open(&self) -> bool {
         let pages = self.pages();
-        let left = pages.rows.is_empty() || pages.rows.iter().any(|((_, point), row)| row.is_open(point));
+        let left = pages.known.is_empty() || pages.rows.iter().any(|((_, point), row)| row.is_open(point));
         left && pages.violations.len() < ENOUGH
     }
 
     /// Whether the chapter was seen before.
     pub fn knows(&self, chapter: &'static str) -> bool {
-        self.pages().rows.keys().any(|(known, _)| *known == chapter)
+        self.pages().known.contains(chapter)
     }
 
     /// The next point of a chapter; none where all were tried, or where nothing is known of it.
@@ -101,13 +126,17 @@ impl Book {
     /// What a chapter without a kill sends.
     pub fn seen(&self, chapter: &'static str, shapes: impl Iterator<Item = String>) {
         let mut pages = self.pages();
+        pages.known.insert(chapter);
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for shape in shapes {
             let nth = counts.entry(shape.clone()).or_default();
             *nth += 1;
             for when in WHENS {
                 let (shape, nth) = (shape.clone(), *nth);
-                pages.rows.entry((chapter, Point { shape, nth, when })).or_default();
+                let point = Point { shape, nth, when };
+                if self.one_in.takes(chapter, &point) {
+                    pages.rows.entry((chapter, point)).or_default();
+                }
             }
         }
     }

@@ -6,8 +6,8 @@
 //! should be, with one account per person and one card per grant, created once (I4); nobody else lost anything, and
 //! nothing was taken without a record (I1); and then nothing is written any more (I7).
 //!
-//! A hire, a transfer and a leave are tried at every point by every run, and so is everything that a bank does: a card
-//! that is issued by an idempotency key, by a mark, and by neither.
+//! A hire, a transfer and a leave at a directory are tried at every point by every run. Of all else a run tries a sample,
+//! the same of the same seed; `campaign` tries all of it.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -17,7 +17,7 @@ mod tales;
 
 use std::time::{Duration, Instant};
 
-use book::{Book, Point};
+use book::{Book, OneIn, Point};
 use futures::future::join_all;
 use rollcall_support::operator::Operator;
 use rollcall_support::proxy::{Entry, Script};
@@ -28,12 +28,15 @@ use tales::{AtTheBank, Directory, Tale};
 const TENANTS: usize = 2;
 /// So long it may take to get there, restart included.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Every point, and one of so many.
+const ALL: OneIn = OneIn(1);
+const SOME: OneIn = OneIn(6);
 const ARGS: [&str; 2] = ["--lease-seconds", "5"];
 
 /// I1, I3, I4, I7, at every request of a hire, a transfer and a leave.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hire_a_transfer_and_a_leave() {
-    everywhere("a life", TENANTS, async |script| {
+    everywhere("a life", ALL, async |script| {
         Directory::new(script, &ARGS, Directory::LIFE).await
     })
     .await;
@@ -42,7 +45,7 @@ async fn a_hire_a_transfer_and_a_leave() {
 /// I1, I4: an account and a membership that others made become ours, and neither is made again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_and_a_membership_that_are_there_already() {
-    everywhere("adoption", TENANTS, async |script| {
+    everywhere("adoption", SOME, async |script| {
         Directory::new(script, &ARGS, Directory::FOUND).await
     })
     .await;
@@ -51,7 +54,7 @@ async fn an_account_and_a_membership_that_are_there_already() {
 /// I1, I4: whoever takes another address keeps the account and everything else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_user_name() {
-    everywhere("user name", TENANTS, async |script| {
+    everywhere("user name", SOME, async |script| {
         Directory::new(script, &ARGS, Directory::RENAMED).await
     })
     .await;
@@ -60,7 +63,7 @@ async fn another_user_name() {
 /// I4: a card by an idempotency key; and invitations that are cancelled before anybody accepted them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_card_by_an_idempotency_key_and_an_invitation_that_is_cancelled() {
-    everywhere("keyed card", TENANTS, async |script| {
+    everywhere("keyed card", SOME, async |script| {
         AtTheBank::new(script, &ARGS, AtTheBank::KEYED).await
     })
     .await;
@@ -69,7 +72,7 @@ async fn a_card_by_an_idempotency_key_and_an_invitation_that_is_cancelled() {
 /// I4: a card that is found by the operation that made it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_card_that_is_found_by_its_mark() {
-    everywhere("marked card", 1, async |script| {
+    everywhere("marked card", SOME, async |script| {
         AtTheBank::new(script, &ARGS, AtTheBank::MARKED).await
     })
     .await;
@@ -78,7 +81,7 @@ async fn a_card_that_is_found_by_its_mark() {
 /// I4: a card that nobody can find ends as Unknown where it may have been issued, and never as two cards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_card_that_nobody_can_find() {
-    everywhere("blind card", 1, async |script| {
+    everywhere("blind card", SOME, async |script| {
         AtTheBank::new(script, &ARGS, AtTheBank::BLIND).await
     })
     .await;
@@ -87,17 +90,29 @@ async fn a_card_that_nobody_can_find() {
 /// I1, I4: an account whose id is the login changes its id, and is followed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_whose_id_changes_with_the_address() {
-    everywhere("login", TENANTS, async |script| {
+    everywhere("login", SOME, async |script| {
         AtTheBank::new(script, &ARGS, AtTheBank::LOGINS).await
     })
     .await;
 }
 
-/// Kills at every point of a tale, in so many tenants side by side.
-async fn everywhere<T: Tale>(name: &str, tenants: usize, tale: impl AsyncFn(&Script) -> T) {
+/// Everything above at every point, which takes half an hour.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign: cargo test --test kill_points campaign -- --ignored --nocapture"]
+async fn campaign() {
+    for acts in [Directory::FOUND, Directory::RENAMED] {
+        everywhere(acts[0].0, ALL, async |script| Directory::new(script, &ARGS, acts).await).await;
+    }
+    for acts in [AtTheBank::KEYED, AtTheBank::MARKED, AtTheBank::BLIND, AtTheBank::LOGINS] {
+        everywhere(acts[0].0, ALL, async |script| AtTheBank::new(script, &ARGS, acts).await).await;
+    }
+}
+
+/// Kills at every point of a tale, or at some, in several tenants side by side.
+async fn everywhere<T: Tale>(name: &str, one_in: OneIn, tale: impl AsyncFn(&Script) -> T) {
     let started = Instant::now();
-    let book = Book::default();
-    let work = (0..tenants).map(async |_| {
+    let book = Book::new(one_in);
+    let work = (0..TENANTS).map(async |_| {
         while book.is_open() {
             Tenant::new(&tale).await.live(&book).await;
         }
