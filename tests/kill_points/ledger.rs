@@ -46,7 +46,12 @@ impl<'a> Ledger<'a> {
     }
 
     fn read(&mut self, entry: &Entry) {
-        let request = &entry.request;
+        for request in single(&entry.request) {
+            self.effect(entry, &request);
+        }
+    }
+
+    fn effect(&mut self, entry: &Entry, request: &RequestInfo) {
         let body = request.json().unwrap_or_default();
         let parts: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();
         match (&*request.proxy, request.method.as_str(), parts.as_slice()) {
@@ -198,4 +203,20 @@ impl<'a> Ledger<'a> {
 
 fn deactivates(operation: &Value) -> bool {
     operation["value"] == false || operation["value"]["active"] == false
+}
+
+/// A request, or those that a SCIM bulk request is made of (RFC 7644 section 3.7).
+pub fn single(request: &RequestInfo) -> Vec<RequestInfo> {
+    if &*request.proxy != "scim" || !request.path.ends_with("/Bulk") {
+        return vec![request.clone()];
+    }
+    let body = request.json().unwrap_or_default();
+    let operations = list(&body["Operations"]).map(|operation| RequestInfo {
+        proxy: request.proxy.clone(),
+        method: text(&operation["method"]).parse().unwrap_or_default(),
+        path: format!("/v2{}", text(&operation["path"])),
+        query: None,
+        body: operation["data"].to_string().into(),
+    });
+    operations.collect()
 }

@@ -9,7 +9,7 @@ use rollcall_support::proxy::{Entry, Proxy, Script};
 use rollcall_support::story::{Chapter, Person, Sight, Story, shape, text};
 use rollcall_support::world::World;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, single};
 
 /// What happens to a person, and whether the operator is killed meanwhile.
 pub type Act = (&'static str, bool);
@@ -107,12 +107,14 @@ impl Tale for Directory {
 
     /// Creations after one that was done, whether the directory did them again or had to refuse them.
     fn twice(&mut self, act: &str, log: &[Entry]) -> Vec<String> {
-        let creations = log
-            .iter()
-            .filter(|entry| entry.status.is_some() && shape(&entry.request) == "scim POST Users");
+        let creations = log.iter().filter(|entry| entry.status.is_some()).flat_map(|entry| {
+            let requests = single(&entry.request).into_iter();
+            let creations = requests.filter(|request| shape(request) == "scim POST Users");
+            creations.map(move |request| (entry, request))
+        });
         let mut found = Vec::new();
-        for entry in creations {
-            let body = entry.request.json().unwrap_or_default();
+        for (entry, request) in creations {
+            let body = request.json().unwrap_or_default();
             let person = text(&body["externalId"]).to_owned();
             if act == "adopt" {
                 found.push(format!("I4: sent although the account is there: {entry}"));

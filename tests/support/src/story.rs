@@ -171,7 +171,8 @@ impl Story {
     /// If the directory does not answer.
     pub async fn find(&mut self, person: &Person) {
         let scim = &self.world.scim;
-        let id = scim.create_user(&person.email).await.expect("an account");
+        let account = serde_json::json!({"userName": person.email, "active": true, "title": "Engineer"});
+        let id = scim.create_user_with(account).await.expect("an account");
         let groups = scim.groups().await.expect("the directory answers");
         let everyone = groups.iter().find(|group| group["displayName"] == "Everyone");
         let everyone = everyone.map(|group| text(&group["id"])).unwrap_or_default();

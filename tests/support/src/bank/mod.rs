@@ -47,7 +47,7 @@ pub struct Habits {
     /// The token that it takes: as a bearer token, as the password of `rollcall`, as the secret of the OAuth 2 client
     /// `rollcall` (`/oauth2/token`), as the password of a login (`/login`).
     pub token: String,
-    /// How many requests are still to be refused, whatever they say, by statuses that take turns.
+    /// How many requests are still to be refused, whatever they say: by 401, 500 and 400 in turn, the last by 400.
     pub refusals: usize,
 }
 

@@ -39,7 +39,7 @@ fn answer(state: &mut State, method: &Method, uri: &Uri, headers: &HeaderMap, bo
     let refused = state.habits.refusals > 0;
     let (status, mut answer) = if refused {
         state.habits.refusals -= 1;
-        refusal([401, 400, 500, 403][state.habits.refusals % 4], "not now")
+        refusal([400, 500, 401][state.habits.refusals % 3], "not now")
     } else if uri.path() == "/oauth2/token" && authorization == password {
         (
             200,
