@@ -3,6 +3,7 @@
 
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
+use rollcall_support::bank::{BASIC, BEARER, Bank, CANARY, Habits, LOGIN, OAUTH2};
 use rollcall_support::merge::{CANARIES, Company};
 use rollcall_support::process::tail;
 use rollcall_support::proxy::Script;
@@ -117,6 +118,101 @@ async fn no_secret_and_no_sensitive_attribute_is_anywhere() {
     for undeclared in ["nationalId", "lobby", "CC-"] {
         assert!(!employees.contains(undeclared), "{undeclared} was not declared");
     }
+}
+
+/// I9: whatever an API says in its refusals, our credentials among it, ends with the operator; and so do the credentials
+/// of every way of authentication, at the log level that tells most.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_an_api_says_in_a_refusal_is_anywhere() {
+    let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rollcall"), Company::realistic(3, 11));
+    options.args = ["--log", "trace"].map(str::to_owned).to_vec();
+    let world = World::new(options).await;
+    let mut banks = Vec::new();
+    let mut yaml = String::new();
+    for (name, auth) in [
+        ("bearer", BEARER),
+        ("basic", BASIC),
+        ("oauth2", OAUTH2),
+        ("login", LOGIN),
+    ] {
+        let habits = Habits {
+            token: format!("s3cret-of-{name}-7c2a"),
+            ..Habits::default()
+        };
+        let bank = Bank::open(habits).await;
+        yaml += &bank.manifest_as(name, auth, bank.url());
+        yaml += &format!(
+            "---\napiVersion: rollcall.dev/v1alpha1\nkind: Entitlement\nmetadata: {{name: {name}}}\nspec:\n  targetRef: \
+             {{name: {name}}}\n  http: {{kind: seat, inputs: {{product: office}}}}\n---\n"
+        );
+        yaml += &World::policy(name, "{everyone: true}", &[name]);
+        banks.push((name, bank));
+    }
+    world.apply(&yaml).await;
+    let operator = world.start().await;
+    let seated = async |titled: Option<&str>| {
+        for (name, bank) in &banks {
+            let people = bank.people();
+            let right = |title: &str| titled.is_none_or(|titled| title == titled);
+            let ready = people.iter().filter(|(_, holder)| right(&holder.title)).count();
+            let wanted = if titled.is_some() { 1 } else { 2 };
+            if bank.seats("office").len() < 2 || ready < wanted {
+                return Err(format!("{name}: {} seats, {ready} people", bank.seats("office").len()));
+            }
+        }
+        Ok(())
+    };
+    world
+        .eventually(&operator, "everybody has a seat at every bank", async || {
+            seated(None).await
+        })
+        .await;
+    for (_, bank) in &banks {
+        bank.habits(|habits| habits.refusals = 3);
+    }
+    let people = banks[0].1.people();
+    let promote = |at: usize, title: &str| {
+        let id = world.merge.find(&people[at].1.email).id;
+        world.merge.promote(&id, title);
+    };
+    promote(0, "Chief of Refusals");
+    world
+        .eventually(&operator, "every bank has refused in every way", async || {
+            for (name, bank) in &banks {
+                let mut left = 0;
+                bank.habits(|habits| left = habits.refusals);
+                if left > 0 {
+                    return Err(format!("{name} has {left} refusals left"));
+                }
+            }
+            Ok(())
+        })
+        .await;
+    // What one person was refused holds up nobody else; by then it was said wherever it is said.
+    promote(1, "Chief of Afterwards");
+    world
+        .eventually(&operator, "every bank does what comes next", async || {
+            seated(Some("Chief of Afterwards")).await
+        })
+        .await;
+
+    let events: Api<Event> = Api::namespaced(world.client.clone(), &world.namespace);
+    let events = events.list(&ListParams::default()).await.unwrap();
+    let mut places = vec![
+        ("the log", tail(operator.log(), usize::MAX)),
+        ("the audit lines", format!("{:?}", world.audit())),
+        ("Events", serde_json::to_string(&events.items).unwrap()),
+    ];
+    for kind in ["Employee", "TargetSystem", "Entitlement", "ProvisioningPolicy"] {
+        places.push((kind, serde_json::to_string(&world.list(kind).await).unwrap()));
+    }
+    for (place, text) in &places {
+        assert!(!text.contains(CANARY), "what a bank says in a refusal is in {place}");
+        for (name, bank) in &banks {
+            assert!(!text.contains(&bank.token()), "the secret of {name} is in {place}");
+        }
+    }
+    assert!(places[0].1.contains("bearer"), "there is something to look through");
 }
 
 fn yaml_to_json(yaml: &str) -> String {

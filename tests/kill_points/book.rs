@@ -3,17 +3,21 @@
 //! The requests of a chapter go to several servers, so their order varies a little, and a number alone does not say which
 //! one it will be. A point is therefore the nth request of a shape. Chapters without a kill show which there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Formatter, Result};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rollcall_support::proxy::When;
-use rollcall_support::story::Chapter;
 
 /// After so many violations there is enough to look at.
 const ENOUGH: usize = 5;
+/// Which sample is taken.
+const SEED: u64 = 5;
 /// How often a point is given out until it comes up.
 const GIVEN: usize = 3;
+/// The moments of a request.
+const WHENS: [When; 3] = [When::Before, When::After, When::Answered];
 /// Kinds whose status holds figures: how many patches the same news takes varies, so that only the first is sure.
 const FIGURES: [&str; 3] = ["provisioningpolicies", "entitlements", "targetsystems"];
 
@@ -24,13 +28,17 @@ pub struct Point {
     pub shape: String,
     /// The how manyth of these, from 1.
     pub nth: usize,
-    /// Before the request or after its answer.
+    /// Before the request, after it was done, or after it was answered.
     pub when: When,
 }
 
 impl Display for Point {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let when = if self.when == When::Before { "before" } else { "after" };
+        let when = match self.when {
+            When::Before => "before",
+            When::After => "before the answer to",
+            When::Answered => "after the answer to",
+        };
         write!(f, "killed {when} {} (no. {})", self.shape, self.nth)
     }
 }
@@ -48,35 +56,57 @@ impl Row {
     }
 }
 
+/// Of how many points one is tried: of the whole, or of a sample that is the same in each run of a seed.
+#[derive(Debug, Clone, Copy)]
+pub struct OneIn(pub u64);
+
+impl OneIn {
+    fn takes(self, chapter: &str, point: &Point) -> bool {
+        let mut hasher = DefaultHasher::new();
+        (SEED, chapter, &point.shape, point.nth, point.when as u8).hash(&mut hasher);
+        hasher.finish().is_multiple_of(self.0)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Pages {
-    rows: BTreeMap<(Chapter, Point), Row>,
+    rows: BTreeMap<(&'static str, Point), Row>,
+    known: BTreeSet<&'static str>,
     violations: Vec<String>,
 }
 
 /// The book that all tenants share.
-#[derive(Debug, Clone, Default)]
-pub struct Book(Arc<Mutex<Pages>>);
+#[derive(Debug, Clone)]
+pub struct Book {
+    pages: Arc<Mutex<Pages>>,
+    one_in: OneIn,
+}
 
 impl Book {
+    /// An empty one.
+    pub fn new(one_in: OneIn) -> Self {
+        let pages = Arc::default();
+        Self { pages, one_in }
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether any chapter has points left.
     pub fn is_open(&self) -> bool {
         let pages = self.pages();
-        let left = pages.rows.is_empty() || pages.rows.iter().any(|((_, point), row)| row.is_open(point));
+        let left = pages.known.is_empty() || pages.rows.iter().any(|((_, point), row)| row.is_open(point));
         left && pages.violations.len() < ENOUGH
     }
 
     /// Whether the chapter was seen before.
-    pub fn knows(&self, chapter: Chapter) -> bool {
-        self.pages().rows.keys().any(|(known, _)| *known == chapter)
+    pub fn knows(&self, chapter: &'static str) -> bool {
+        self.pages().known.contains(chapter)
     }
 
     /// The next point of a chapter; none where all were tried, or where nothing is known of it.
-    pub fn next(&self, chapter: Chapter) -> Option<Point> {
+    pub fn next(&self, chapter: &'static str) -> Option<Point> {
         let mut pages = self.pages();
         let rows = pages.rows.iter_mut();
         let mut open: Vec<_> = rows
@@ -89,20 +119,24 @@ impl Book {
     }
 
     /// The operator was killed at a point.
-    pub fn tried(&self, chapter: Chapter, point: Point) {
+    pub fn tried(&self, chapter: &'static str, point: Point) {
         self.pages().rows.entry((chapter, point)).or_default().tried = true;
     }
 
     /// What a chapter without a kill sends.
-    pub fn seen(&self, chapter: Chapter, shapes: impl Iterator<Item = String>) {
+    pub fn seen(&self, chapter: &'static str, shapes: impl Iterator<Item = String>) {
         let mut pages = self.pages();
+        pages.known.insert(chapter);
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for shape in shapes {
             let nth = counts.entry(shape.clone()).or_default();
             *nth += 1;
-            for when in [When::Before, When::After] {
+            for when in WHENS {
                 let (shape, nth) = (shape.clone(), *nth);
-                pages.rows.entry((chapter, Point { shape, nth, when })).or_default();
+                let point = Point { shape, nth, when };
+                if self.one_in.takes(chapter, &point) {
+                    pages.rows.entry((chapter, point)).or_default();
+                }
             }
         }
     }
@@ -134,25 +168,24 @@ impl Book {
 impl Display for Book {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let pages = self.pages();
-        let tried = |chapter, when| {
-            let rows = pages.rows.iter();
-            rows.filter(|((of, point), row)| (chapter, when) == (*of, point.when) && row.tried)
-                .count()
-        };
-        let chapters: Vec<String> = Chapter::ALL
-            .into_iter()
-            .map(|chapter| {
-                format!(
-                    "{chapter} {}+{}",
-                    tried(chapter, When::Before),
-                    tried(chapter, When::After)
-                )
-            })
+        let mut chapters: BTreeMap<&str, [usize; WHENS.len()]> = BTreeMap::new();
+        for ((chapter, point), _) in pages.rows.iter().filter(|(_, row)| row.tried) {
+            let at = WHENS.iter().position(|when| *when == point.when).unwrap_or_default();
+            chapters.entry(chapter).or_default()[at] += 1;
+        }
+        let tried: Vec<String> = chapters
+            .iter()
+            .map(|(chapter, [before, after, answered])| format!("{chapter} {before}+{after}+{answered}"))
             .collect();
+        let twice = pages
+            .violations
+            .iter()
+            .filter(|violation| violation.contains("I4:"))
+            .count();
         writeln!(
             f,
-            "kill points (before+after): {}: {} tried, {} violations; {} status patches did not come up a second time",
-            chapters.join(", "),
+            "kill points (before+done+answered): {}: {} tried, {} violations, {twice} duplicate creates; {} did not come up again",
+            tried.join(", "),
             pages.rows.values().filter(|row| row.tried).count(),
             pages.violations.len(),
             pages.rows.values().filter(|row| !row.tried).count()

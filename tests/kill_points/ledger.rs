@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rollcall_support::bank::story::BankSight;
 use rollcall_support::proxy::{Entry, RequestInfo};
 use rollcall_support::story::{BINDING, Sight, list, text};
 use serde_json::Value;
@@ -10,8 +11,8 @@ use serde_json::Value;
 pub struct Ledger<'a> {
     records: BTreeMap<String, Value>,
     subjects: BTreeSet<String>,
-    /// How it all ended: tells whose an account is.
-    end: &'a Sight,
+    /// How it all ended: tells whose an account is, by the name of the Employee.
+    account_of: Box<dyn Fn(&str) -> Option<&'a str> + 'a>,
     found: Vec<String>,
 }
 
@@ -21,7 +22,21 @@ impl<'a> Ledger<'a> {
         let mut ledger = Self {
             records: start.records(),
             subjects: start.subjects.clone(),
-            end,
+            account_of: Box::new(|employee| end.account_of(employee)),
+            found: Vec::new(),
+        };
+        for entry in log {
+            ledger.read(entry);
+        }
+        ledger.found
+    }
+
+    /// The same of a bank.
+    pub fn unrecorded_at_the_bank(start: &BankSight, log: &[Entry], end: &'a BankSight) -> Vec<String> {
+        let mut ledger = Self {
+            records: start.records(),
+            subjects: BTreeSet::new(),
+            account_of: Box::new(|employee| end.account_of(employee)),
             found: Vec::new(),
         };
         for entry in log {
@@ -31,7 +46,12 @@ impl<'a> Ledger<'a> {
     }
 
     fn read(&mut self, entry: &Entry) {
-        let request = &entry.request;
+        for request in single(&entry.request) {
+            self.effect(entry, &request);
+        }
+    }
+
+    fn effect(&mut self, entry: &Entry, request: &RequestInfo) {
         let body = request.json().unwrap_or_default();
         let parts: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();
         match (&*request.proxy, request.method.as_str(), parts.as_slice()) {
@@ -67,7 +87,55 @@ impl<'a> Ledger<'a> {
                     self.members(request, group, operation);
                 }
             }
-            ("scim", method, _) if method != "GET" => self.found.push(format!("an effect of no known kind: {request}")),
+            ("bank", "POST", ["people"]) => {
+                let employee = text(&body["key"]).split('/').nth(1).unwrap_or_default();
+                self.account(request, |name, record| {
+                    name == employee && record["state"] == "Creating"
+                });
+            }
+            ("bank", "PATCH", ["people", _]) => {
+                let ends = body["state"] == "closed";
+                // What an earlier try made is made what it should be by now, under the intent to create it.
+                let states: &[&str] = if ends {
+                    &["Deactivating"]
+                } else {
+                    &["Updating", "Activating", "Creating"]
+                };
+                self.account(request, |_, record| {
+                    record["target"] == "bank" && states.contains(&text(&record["state"]))
+                });
+            }
+            ("bank", "POST", ["cards"]) => {
+                let (program, holder) = (text(&body["program"]), text(&body["holder"]));
+                if !self.recorded("bank", program, holder, &["Granting"]) {
+                    self.found
+                        .push(format!("I3: a card is issued before its record: {request}"));
+                }
+            }
+            ("bank", "POST", ["cards", card, "cancel"]) => {
+                let recorded = self.records.values().any(|status| {
+                    list(&status["entitlements"])
+                        .any(|record| record["grantId"] == *card && record["state"] == "Revoking")
+                });
+                if !recorded {
+                    self.found
+                        .push(format!("I1: a card is cancelled without a record: {request}"));
+                }
+            }
+            ("bank", method @ ("PUT" | "DELETE"), ["products", product, "seats", holder]) => {
+                let states: &[&str] = if method == "PUT" {
+                    &["Granting", "Updating"]
+                } else {
+                    &["Revoking"]
+                };
+                let holder = holder.replace("%40", "@");
+                if !self.recorded("bank", product, &holder, states) {
+                    self.found.push(format!("I1, I3: without a record: {request}"));
+                }
+            }
+            ("scim" | "bank", method, _) if method != "GET" => {
+                self.found.push(format!("an effect of no known kind: {request}"))
+            }
             _ => {}
         }
     }
@@ -127,7 +195,7 @@ impl<'a> Ledger<'a> {
                 record["target"] == target
                     && record["remoteId"] == object
                     && states.contains(&text(&record["state"]))
-                    && (id == account || (id.is_empty() && self.end.account_of(employee) == Some(account)))
+                    && (id == account || (id.is_empty() && (self.account_of)(employee) == Some(account)))
             })
         })
     }
@@ -135,4 +203,20 @@ impl<'a> Ledger<'a> {
 
 fn deactivates(operation: &Value) -> bool {
     operation["value"] == false || operation["value"]["active"] == false
+}
+
+/// A request, or those that a SCIM bulk request is made of (RFC 7644 section 3.7).
+pub fn single(request: &RequestInfo) -> Vec<RequestInfo> {
+    if &*request.proxy != "scim" || !request.path.ends_with("/Bulk") {
+        return vec![request.clone()];
+    }
+    let body = request.json().unwrap_or_default();
+    let operations = list(&body["Operations"]).map(|operation| RequestInfo {
+        proxy: request.proxy.clone(),
+        method: text(&operation["method"]).parse().unwrap_or_default(),
+        path: format!("/v2{}", text(&operation["path"])),
+        query: None,
+        body: operation["data"].to_string().into(),
+    });
+    operations.collect()
 }

@@ -63,7 +63,7 @@ impl Wire {
         words: &str,
         private: bool,
     ) -> Result<Raw, TargetError> {
-        self.pace.ready().await;
+        let _permit = self.pace.ready().await;
         let Some(watch) = &self.watch else {
             return self.attempt(request, purpose, words).await;
         };

@@ -4,6 +4,7 @@
 // Test support may end a test with words that say why.
 #![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, clippy::unwrap_used)]
 
+pub mod bank;
 pub mod checks;
 pub mod control_plane;
 pub mod merge;
@@ -12,6 +13,7 @@ pub mod operator;
 pub mod process;
 pub mod products;
 pub mod proxy;
+pub mod quiet;
 pub mod scim_server;
 pub mod story;
 pub mod world;

@@ -115,7 +115,13 @@ pub enum When {
     Before,
     /// After the server's answer has been read to its end; it is never delivered.
     After,
+    /// A moment after the answer was delivered: the client may have begun to make something of it.
+    Answered,
 }
+
+/// How long a client has for an answer before it is killed: enough to read it, too little to send what follows from it
+/// on a busy machine, and now and then enough for that too.
+const MOMENT: Duration = Duration::from_millis(3);
 
 /// A counted request.
 #[derive(Debug, Clone)]
@@ -186,7 +192,7 @@ enum Verdict {
 struct Ticket {
     run: u64,
     number: u64,
-    after: Option<Action>,
+    armed: Option<(When, Action)>,
 }
 
 impl Script {
@@ -351,7 +357,7 @@ impl Script {
                 Verdict::Count(Ticket {
                     run: state.run,
                     number,
-                    after: other.map(|(_, _, action)| action),
+                    armed: other.map(|(_, when, action)| (when, action)),
                 })
             }
         }
@@ -362,7 +368,7 @@ impl Script {
         let (action, fired) = {
             let mut state = lock(&self.shared.state);
             if state.run != ticket.run {
-                return ticket.after.is_none();
+                return ticket.armed.is_none();
             }
             state.in_flight -= 1;
             let Some(entry) = usize::try_from(ticket.number - 1)
@@ -373,15 +379,21 @@ impl Script {
             };
             entry.status = status;
             let entry = entry.clone();
-            let Some(action) = ticket.after else { return true };
+            let Some((when, action)) = ticket.armed else {
+                return true;
+            };
+            let fired = Fired { when, entry };
+            if when == When::Answered {
+                let script = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(MOMENT).await;
+                    lock(&script.shared.state).close();
+                    script.fire(action, fired).await;
+                });
+                return true;
+            }
             state.close();
-            (
-                action,
-                Fired {
-                    when: When::After,
-                    entry,
-                },
-            )
+            (action, fired)
         };
         self.fire(action, fired).await;
         false
@@ -403,12 +415,14 @@ impl State {
 }
 
 /// What a proxy does to a request other than forwarding it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Fault {
     Respond(StatusCode, HeaderMap, Bytes),
     Delay(Duration),
     Drop,
     LoseAnswer,
+    AlterRequest(Arc<dyn Fn(String, Bytes) -> (String, Bytes) + Send + Sync>),
+    AlterAnswer(Arc<dyn Fn(StatusCode, Bytes) -> (StatusCode, Bytes) + Send + Sync>),
 }
 
 type Matcher = Box<dyn Fn(&RequestInfo) -> bool + Send + Sync>;
@@ -531,6 +545,28 @@ impl Proxy {
     /// ambiguous result.
     pub fn lose_answer(&self, matcher: impl Fn(&RequestInfo) -> bool + Send + Sync + 'static, times: usize) {
         self.add(matcher, Fault::LoseAnswer, times);
+    }
+
+    /// Forwards matching requests as `alter` makes them of path, query and body, so many times: a filter that is ignored, a
+    /// change of which only a part is done.
+    pub fn alter_request(
+        &self,
+        matcher: impl Fn(&RequestInfo) -> bool + Send + Sync + 'static,
+        alter: impl Fn(String, Bytes) -> (String, Bytes) + Send + Sync + 'static,
+        times: usize,
+    ) {
+        self.add(matcher, Fault::AlterRequest(Arc::new(alter)), times);
+    }
+
+    /// Forwards matching requests and delivers what `alter` makes of status and body, so many times: an answer that breaks
+    /// off, a refusal of what was done, a look that hides something. A body that is not JSON any more is delivered whole.
+    pub fn alter_answer(
+        &self,
+        matcher: impl Fn(&RequestInfo) -> bool + Send + Sync + 'static,
+        alter: impl Fn(StatusCode, Bytes) -> (StatusCode, Bytes) + Send + Sync + 'static,
+        times: usize,
+    ) {
+        self.add(matcher, Fault::AlterAnswer(Arc::new(alter)), times);
     }
 
     fn add(&self, matcher: impl Fn(&RequestInfo) -> bool + Send + Sync + 'static, fault: Fault, left: usize) {
@@ -708,8 +744,11 @@ impl Core {
         });
 
         let mut lose = false;
+        let (mut target, mut sent, mut alter) = (info.target(), info.body.clone(), None);
         for fault in self.faults(&info) {
             match fault {
+                Fault::AlterRequest(with) => (target, sent) = with(target, sent),
+                Fault::AlterAnswer(with) => alter = Some(with),
                 Fault::Delay(duration) => tokio::time::sleep(duration).await,
                 Fault::LoseAnswer => lose = true,
                 Fault::Drop => return Err(Closed),
@@ -739,11 +778,11 @@ impl Core {
         headers.remove(header::EXPECT);
         let mut outgoing = self
             .client
-            .request(info.method.clone(), format!("{}{}", self.upstream, info.target()))
+            .request(info.method.clone(), format!("{}{target}", self.upstream))
             .headers(headers);
         if info.body.len() < BUFFERED {
             if has_body {
-                outgoing = outgoing.body(info.body.clone());
+                outgoing = outgoing.body(sent);
             }
         } else {
             let start = futures::stream::iter([Ok(Frame::data(info.body.clone()))]);
@@ -751,12 +790,16 @@ impl Core {
             outgoing = outgoing.body(reqwest::Body::wrap(body));
         }
 
-        if ticket.is_none() && !lose {
+        if ticket.is_none() && !lose && alter.is_none() {
             return Ok(respond(self.send(outgoing, &info).await?));
         }
         // Once counted, it runs to its end, whatever becomes of the client.
         let counted = self.finish(outgoing, info, ticket, lose);
-        tokio::spawn(counted).await.unwrap_or(Err(Closed))
+        let answer = tokio::spawn(counted).await.unwrap_or(Err(Closed))?;
+        match alter {
+            None => Ok(answer),
+            Some(alter) => altered(answer, &*alter).await,
+        }
     }
 
     async fn finish(
@@ -812,6 +855,18 @@ impl Core {
         }
         found
     }
+}
+
+async fn altered(
+    answer: Response<reqwest::Body>,
+    alter: &(dyn Fn(StatusCode, Bytes) -> (StatusCode, Bytes) + Send + Sync),
+) -> Answer {
+    let (mut parts, body) = answer.into_parts();
+    let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
+    let (status, body) = alter(parts.status, body);
+    parts.status = status;
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Ok(Response::from_parts(parts, reqwest::Body::from(body)))
 }
 
 /// Passes an answer on, its body as it comes.
