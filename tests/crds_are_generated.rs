@@ -106,7 +106,9 @@ fn complaints(find: impl Fn(&str, &Value) -> Option<String>) -> Vec<String> {
 fn is_body_of_a_call(path: &str, schema: &Value) -> bool {
     let any = ["description", "x-kubernetes-preserve-unknown-fields"];
     let keys = || schema.as_object().into_iter().flat_map(|schema| schema.keys());
-    path.starts_with(".spec.http.") && path.ends_with(".json") && keys().all(|key| any.contains(&key.as_str()))
+    path.starts_with(".spec.http.")
+        && path.rsplit('.').next() == Some("json")
+        && keys().all(|key| any.contains(&key.as_str()))
 }
 
 /// What the schema leaves open is not without a bound.

@@ -27,7 +27,7 @@ use tales::{AtTheBank, Directory, Tale};
 /// Tenants that are worked through side by side, of each tale.
 const TENANTS: usize = 2;
 /// So long it may take to get there, restart included.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Every point, and one of so many.
 const ALL: OneIn = OneIn(1);
 const SOME: OneIn = OneIn(6);

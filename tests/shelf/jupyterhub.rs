@@ -25,12 +25,12 @@ async fn jupyterhub_from_hire_to_leave() {
 
     stage.grant(&id, "jupyter-analysts", &ada, &[]).await;
     stage.held(&id, "jupyter-analysts").await;
-    assert_eq!(hub.groups().await.unwrap()["analysts"], [id.clone()]);
+    assert_eq!(hub.groups().await.unwrap()["analysts"], std::slice::from_ref(&id));
     // Another role: one group for the other.
     stage.grant(&id, "jupyter-gpu", &ada, &[]).await;
     stage.revoke(&id, "jupyter-analysts").await;
     let groups = hub.groups().await.unwrap();
-    assert_eq!(groups["gpu"], [id.clone()]);
+    assert_eq!(groups["gpu"], std::slice::from_ref(&id));
     assert_eq!(groups["analysts"], Vec::<String>::new());
 
     stage.revoke(&id, "jupyter-gpu").await;

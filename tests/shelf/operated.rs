@@ -20,7 +20,8 @@ fn applied(name: &str, base_url: &str) -> String {
                 Some("ProvisioningPolicy") => document["spec"]["mode"] = json!("Enforce"),
                 _ => {}
             }
-            yaml += &format!("{document}\n---\n");
+            yaml.push_str(&document.to_string());
+            yaml.push_str("\n---\n");
         }
     }
     yaml

@@ -1,3 +1,4 @@
+use rollcall::targets::Target as _;
 use rollcall_support::products::{Permission, RabbitMq};
 use serde_json::json;
 
@@ -67,7 +68,6 @@ async fn rabbitmq_from_hire_to_leave() {
     // A tag that others gave stays, and so does the password while only a tag is taken.
     assert_eq!(broker.tags(&id).await.unwrap().unwrap(), ["management"]);
     assert!(broker.can_log_in(&id, "known").await.unwrap());
-    use rollcall::targets::Target as _;
     stage.target.deactivate_account(&id).await.unwrap();
     assert!(!stage.account(&id).await.unwrap().active);
     assert!(!broker.can_log_in(&id, "known").await.unwrap());

@@ -79,7 +79,7 @@ pub struct Stage {
 impl Stage {
     /// The example `name` with another base URL, and with the secrets by the names that the target asks for.
     pub fn set(name: &str, base_url: &str, secrets: &[(&str, &str)]) -> Self {
-        Self::set_with(name, secrets, |http| http.base_url = base_url.to_owned())
+        Self::set_with(name, secrets, |http| base_url.clone_into(&mut http.base_url))
     }
 
     pub fn set_with(name: &str, secrets: &[(&str, &str)], change: impl FnOnce(&mut rollcall::api::http::Http)) -> Self {

@@ -224,7 +224,7 @@ mod tests {
     fn the_next_page_is_found_among_links() {
         for (header, next) in [
             (r#"<https://x.io/a?page=2>; rel="next""#, Some("https://x.io/a?page=2")),
-            (r#"</a?p=1>; rel=prev, </a?p=3>; rel=next"#, Some("/a?p=3")),
+            ("</a?p=1>; rel=prev, </a?p=3>; rel=next", Some("/a?p=3")),
             (r#"</a?x=1,2>; title="b"; rel="last next""#, Some("/a?x=1,2")),
             (r#"</a>; rel="last""#, None),
             (r#"</a>; rev="next""#, None),

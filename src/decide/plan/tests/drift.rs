@@ -57,11 +57,11 @@ impl Story {
     }
 }
 
-fn seen(active: bool) -> Option<AccountSeen> {
-    Some(AccountSeen {
+fn seen(active: bool) -> AccountSeen {
+    AccountSeen {
         active,
         ..AccountSeen::default()
-    })
+    }
 }
 
 /// What others take from a person who should have it is granted again, once; the record says so until it is there.
@@ -522,7 +522,7 @@ fn an_account_that_our_update_renamed_keeps_its_grants() {
 #[test]
 fn an_account_that_others_locked_is_not_unlocked() {
     let mut story = Story::settled();
-    story.account_shows(seen(false));
+    story.account_shows(Some(seen(false)));
     story.step();
     assert_eq!(
         (story.account().state, story.account().reason.as_str()),
@@ -530,7 +530,7 @@ fn an_account_that_others_locked_is_not_unlocked() {
     );
     assert_eq!((story.state("chat"), story.intents()), (GrantState::Granted, vec![]));
     story.assert_stable();
-    story.account_shows(seen(true));
+    story.account_shows(Some(seen(true)));
     story.step();
     assert_eq!(story.account().reason, "");
     story.assert_stable();
@@ -546,7 +546,7 @@ fn an_invited_account_is_active_once_the_person_accepted() {
     }));
     story.step();
     assert_eq!(story.account().state, AccountState::Invited);
-    story.account_shows(seen(true));
+    story.account_shows(Some(seen(true)));
     story.step();
     assert_eq!(story.account().state, AccountState::Active);
 }
