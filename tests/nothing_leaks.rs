@@ -141,10 +141,11 @@ async fn nothing_that_an_api_says_in_a_refusal_is_anywhere() {
         };
         let bank = Bank::open(habits).await;
         yaml += &bank.manifest_as(name, auth, bank.url());
-        yaml += &format!(
+        let entitlement = format!(
             "---\napiVersion: rollcall.dev/v1alpha1\nkind: Entitlement\nmetadata: {{name: {name}}}\nspec:\n  targetRef: \
              {{name: {name}}}\n  http: {{kind: seat, inputs: {{product: office}}}}\n---\n"
         );
+        yaml += &entitlement;
         yaml += &World::policy(name, "{everyone: true}", &[name]);
         banks.push((name, bank));
     }

@@ -7,12 +7,14 @@ use rollcall_support::proxy::{Entry, RequestInfo};
 use rollcall_support::story::{BINDING, Sight, list, text};
 use serde_json::Value;
 
+type AccountOf<'a> = Box<dyn Fn(&str) -> Option<&'a str> + 'a>;
+
 /// The records as they were acknowledged so far.
 pub struct Ledger<'a> {
     records: BTreeMap<String, Value>,
     subjects: BTreeSet<String>,
     /// How it all ended: tells whose an account is, by the name of the Employee.
-    account_of: Box<dyn Fn(&str) -> Option<&'a str> + 'a>,
+    account_of: AccountOf<'a>,
     found: Vec<String>,
 }
 
@@ -134,7 +136,7 @@ impl<'a> Ledger<'a> {
                 }
             }
             ("scim" | "bank", method, _) if method != "GET" => {
-                self.found.push(format!("an effect of no known kind: {request}"))
+                self.found.push(format!("an effect of no known kind: {request}"));
             }
             _ => {}
         }

@@ -98,8 +98,8 @@ fn serve(state: &mut State, method: &Method, uri: &Uri, body: &Value) -> Answer 
                     && asked("key").is_none_or(|key| holder.key == key)
             };
             let people = state.people.iter().filter(fits);
-            let people = people.map(|holder| state.person(holder.number)).collect();
-            page(state, people, asked("after"))
+            let people: Vec<_> = people.map(|holder| state.person(holder.number)).collect();
+            page(state, &people, asked("after"))
         }
         ("POST", ["people"]) => {
             let number = state.people.len();
@@ -152,8 +152,8 @@ fn cards(state: &mut State, method: &Method, parts: &[&str], body: &Value, query
             let holder = query.get("holder").map(|id| state.number(id));
             let cards = state.cards.iter();
             let cards = cards.filter(|card| holder.is_none_or(|holder| holder == Some(card.holder)));
-            let cards = cards.map(|card| state.card(card)).collect();
-            page(state, cards, query.get("after").map(String::as_str))
+            let cards: Vec<_> = cards.map(|card| state.card(card)).collect();
+            page(state, &cards, query.get("after").map(String::as_str))
         }
         ("POST", []) => {
             let Some(holder) = state.number(text(&body["holder"])) else {
@@ -197,8 +197,8 @@ fn seats(state: &mut State, method: &Method, product: &str, rest: &[&str], after
     match (method.as_str(), rest) {
         ("GET", []) => {
             let seats = known.into_iter();
-            let seats = seats.map(|(number, accepted)| shown(state, number, accepted)).collect();
-            page(state, seats, after)
+            let seats: Vec<_> = seats.map(|(number, accepted)| shown(state, number, accepted)).collect();
+            page(state, &seats, after)
         }
         ("PUT" | "DELETE", [id]) => {
             let Some(number) = state.number(id) else {
@@ -225,7 +225,7 @@ fn seats(state: &mut State, method: &Method, product: &str, rest: &[&str], after
 }
 
 /// One page of records, from the one after which it is asked for.
-fn page(state: &State, records: Vec<Value>, after: Option<&str>) -> Answer {
+fn page(state: &State, records: &[Value], after: Option<&str>) -> Answer {
     let from: usize = after.and_then(|after| after.parse().ok()).unwrap_or_default();
     let end = (from + state.habits.page).min(records.len());
     let data = records.get(from..end).unwrap_or_default();
