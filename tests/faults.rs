@@ -42,8 +42,7 @@ fn any(_: &RequestInfo) -> bool {
 }
 
 /// The first half of a body.
-#[expect(clippy::needless_pass_by_value, reason = "the proxy hands it over")]
-fn half(status: StatusCode, body: Bytes) -> (StatusCode, Bytes) {
+fn half(status: StatusCode, body: &Bytes) -> (StatusCode, Bytes) {
     (status, body.slice(..body.len() / 2))
 }
 
@@ -77,9 +76,8 @@ fn in_part(target: String, body: Bytes) -> (String, Bytes) {
 }
 
 /// A group without members, a list without items.
-#[expect(clippy::needless_pass_by_value, reason = "the proxy hands it over")]
-fn hidden(status: StatusCode, body: Bytes) -> (StatusCode, Bytes) {
-    let mut shown: Value = serde_json::from_slice(&body).unwrap_or_default();
+fn hidden(status: StatusCode, body: &Bytes) -> (StatusCode, Bytes) {
+    let mut shown: Value = serde_json::from_slice(body).unwrap_or_default();
     if let Some(shown) = shown.as_object_mut() {
         shown.remove("members");
     }
@@ -121,7 +119,7 @@ const FAULTS: [Fault; 10] = [
     },
     Fault {
         name: "answers that break off",
-        begin: |proxy| proxy.alter_answer(any, half, 6),
+        begin: |proxy| proxy.alter_answer(any, |status, body| half(status, &body), 6),
     },
     Fault {
         name: "a change of which a part is done",
@@ -142,7 +140,7 @@ const FAULTS: [Fault; 10] = [
     },
     Fault {
         name: "a look that hides who holds something",
-        begin: |proxy| proxy.alter_answer(is_of_holders, hidden, 3),
+        begin: |proxy| proxy.alter_answer(is_of_holders, |status, body| hidden(status, &body), 3),
     },
 ];
 

@@ -8,7 +8,6 @@ use rollcall_support::merge::{CANARIES, Company};
 use rollcall_support::process::tail;
 use rollcall_support::proxy::Script;
 use rollcall_support::world::{World, WorldOptions};
-use std::fmt::Write as _;
 
 /// I9: after a day's work, and after every credential was refused once, neither secrets nor attributes that nobody asked
 /// for are in logs, audit lines, Events, objects or what the target was told.
@@ -142,11 +141,11 @@ async fn nothing_that_an_api_says_in_a_refusal_is_anywhere() {
         };
         let bank = Bank::open(habits).await;
         yaml += &bank.manifest_as(name, auth, bank.url());
-        let _ = write!(
-            yaml,
+        let entitlement = format!(
             "---\napiVersion: rollcall.dev/v1alpha1\nkind: Entitlement\nmetadata: {{name: {name}}}\nspec:\n  targetRef: \
              {{name: {name}}}\n  http: {{kind: seat, inputs: {{product: office}}}}\n---\n"
         );
+        yaml += &entitlement;
         yaml += &World::policy(name, "{everyone: true}", &[name]);
         banks.push((name, bank));
     }

@@ -7,7 +7,6 @@ use rollcall_support::proxy::{Entry, RequestInfo};
 use rollcall_support::story::{BINDING, Sight, list, text};
 use serde_json::Value;
 
-/// The account of the Employee of a name.
 type AccountOf<'a> = Box<dyn Fn(&str) -> Option<&'a str> + 'a>;
 
 /// The records as they were acknowledged so far.

@@ -26,6 +26,8 @@ use tales::{AtTheBank, Directory, Tale};
 
 /// Tenants that are worked through side by side, of each tale.
 const TENANTS: usize = 2;
+/// How many people a tenant sees: of more, a namespace's guard would hold what they lose.
+const LIVES: usize = 20;
 /// So long it may take to get there, restart included.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Every point, and one of so many.
@@ -146,7 +148,10 @@ impl<T: Tale> Tenant<T> {
     /// Person after person, a kill in each act, until every point was tried or something went wrong, after which this
     /// tenant's state proves nothing.
     async fn live(mut self, book: &Book) {
-        while book.is_open() {
+        for _ in 0..LIVES {
+            if !book.is_open() {
+                return;
+            }
             let mut person = self.tale.newcomer();
             let acts = self.tale.acts();
             for (at, (act, killed)) in acts.iter().copied().enumerate() {

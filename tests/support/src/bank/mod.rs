@@ -31,10 +31,7 @@ pub const LOGIN: &str = "{login: {request: {method: POST, path: /login, json: {p
 /// How a bank is. By default it is as forgetful as a bank may be: it takes no keys, keeps no metadata, and has no
 /// objection to a second person of the same address.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each habit is there or not, whatever the others are"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 pub struct Habits {
     /// Whether the same `Idempotency-Key` is answered as the first time, and done once.
     pub keys: bool,

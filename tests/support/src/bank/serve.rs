@@ -98,7 +98,7 @@ fn serve(state: &mut State, method: &Method, uri: &Uri, body: &Value) -> Answer 
                     && asked("key").is_none_or(|key| holder.key == key)
             };
             let people = state.people.iter().filter(fits);
-            let people: Vec<Value> = people.map(|holder| state.person(holder.number)).collect();
+            let people: Vec<_> = people.map(|holder| state.person(holder.number)).collect();
             page(state, &people, asked("after"))
         }
         ("POST", ["people"]) => {
@@ -152,7 +152,7 @@ fn cards(state: &mut State, method: &Method, parts: &[&str], body: &Value, query
             let holder = query.get("holder").map(|id| state.number(id));
             let cards = state.cards.iter();
             let cards = cards.filter(|card| holder.is_none_or(|holder| holder == Some(card.holder)));
-            let cards: Vec<Value> = cards.map(|card| state.card(card)).collect();
+            let cards: Vec<_> = cards.map(|card| state.card(card)).collect();
             page(state, &cards, query.get("after").map(String::as_str))
         }
         ("POST", []) => {
@@ -197,7 +197,7 @@ fn seats(state: &mut State, method: &Method, product: &str, rest: &[&str], after
     match (method.as_str(), rest) {
         ("GET", []) => {
             let seats = known.into_iter();
-            let seats: Vec<Value> = seats.map(|(number, accepted)| shown(state, number, accepted)).collect();
+            let seats: Vec<_> = seats.map(|(number, accepted)| shown(state, number, accepted)).collect();
             page(state, &seats, after)
         }
         ("PUT" | "DELETE", [id]) => {
