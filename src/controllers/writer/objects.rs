@@ -8,16 +8,20 @@ use jiff::Timestamp;
 use super::connection::Connection;
 use super::looks::Places;
 use super::{Halt, MISSING_AGAIN, ROUND, Writer, is_whole};
+use crate::api::TargetSystem;
 use crate::api::employee::{AccountState, EntitlementRecord, GrantState};
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
+use crate::api::target::ManagementPolicy;
 use crate::controllers::desk::{DeskState, Place, Resolved};
 use crate::decide::Person;
 use crate::decide::effect::{AccountSight, Holding, RemoteKey};
+use crate::decide::managed::may;
 use crate::targets::{Found, Looks};
 
 impl Writer {
     /// Finds what entitlements stand for: new ones, changed ones, and again those that were not found.
-    pub(super) async fn resolve(&self, connection: &Connection) -> Result<(), Halt> {
+    pub(super) async fn resolve(&self, connection: &Connection, spec: &TargetSystem) -> Result<(), Halt> {
+        let may_make = may(&spec.spec, ManagementPolicy::Grant);
         let now = Instant::now();
         let wanted: Vec<_> = {
             let index = self.context.index.read();
@@ -40,7 +44,7 @@ impl Writer {
         for (name, entitlement) in wanted {
             let found = connection.read(|target| target.find_object(&entitlement.spec)).await;
             let found = match found {
-                Ok(Found::None) if is_to_be_made(&entitlement.spec) => connection
+                Ok(Found::None) if may_make && is_to_be_made(&entitlement.spec) => connection
                     .once(|target| target.create_object(&entitlement.spec))
                     .await
                     .map(Found::One),
