@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 
 use self::connection::Connection;
 use self::health::{Failures, MENDED, backoff, is_whole};
-use self::looks::Places;
+use self::objects::Unread;
 use super::connect;
 use super::context::Context;
 use super::desk::Desk;
@@ -112,7 +112,7 @@ struct Writer {
     failures: Mutex<Failures>,
     next_resync: Mutex<Instant>,
     /// What is still to be looked at of everything, while that is under way.
-    unread: Mutex<Option<Places>>,
+    unread: Mutex<Option<Unread>>,
 }
 
 impl Writer {
