@@ -5,6 +5,7 @@ mod looks;
 mod news;
 mod person;
 mod removals;
+mod sight;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,28 +18,23 @@ use tokio::task::JoinHandle;
 
 pub use self::looks::{HoldersSeen, LastLooks, Place, Seen, Shown};
 pub use self::news::News;
+use self::person::MadeOf;
 pub use self::person::{Job, Note, PersonDesk};
-use self::person::{MadeOf, correlation_key};
 pub use self::removals::{place_of, wake};
 use super::context::Context;
 use super::writer;
 use crate::api::conditions::Fact;
-use crate::api::employee::AccountState;
 use crate::api::entitlement::RemoteObject;
-use crate::api::target::{Adopt, Capabilities, Quarantine};
+use crate::api::target::{Capabilities, Quarantine};
 use crate::decide::Person;
-use crate::decide::drift::{is_own, looked_through};
-use crate::decide::effect::{AccountSight, Intent, Outcome, RemoteKey, Sight, intents};
-use crate::decide::losses::{Named, account_name, readable_target};
-use crate::targets::Found;
+use crate::decide::drift::is_own;
+use crate::decide::effect::{AccountSight, Intent, Outcome, RemoteKey, intents};
+use crate::decide::losses::{Named, account_name};
 use crate::targets::listing::Listing;
+use crate::targets::{Account, Found};
 
 /// How long a finished person waits for results from other targets, so that one record carries them all.
 const GATHER: Duration = Duration::from_millis(400);
-
-/// Where nothing is taken over, how old a look at the holders may be that a grant rests on: what others gave since is
-/// theirs, and would be taken for ours.
-const RECENT: Duration = Duration::from_secs(5);
 
 /// Every target's desk.
 #[derive(Debug, Default)]
@@ -75,6 +71,8 @@ pub struct DeskState {
     pub look_at: BTreeMap<(RemoteObject, String), BTreeSet<String>>,
     /// All accounts, as last listed; `None` where the target does not list them, or has not yet.
     pub accounts: Option<Arc<Seen<Listing>>>,
+    /// Accounts as last read by id, where the target does not list them; `None` for one that is gone.
+    pub read: BTreeMap<String, Seen<Option<Account>>>,
     /// When something was last sent for an account, by id: a list that was read before no longer tells.
     pub touched: BTreeMap<String, Instant>,
     /// What entitlements stand for, by name.
@@ -144,25 +142,6 @@ impl DeskState {
     pub fn waiting_for_seats(&self) -> u32 {
         let waiting = self.people.values().filter(|known| known.waits_for_seat()).count();
         u32::try_from(waiting).unwrap_or(u32::MAX)
-    }
-
-    /// The account on record, as the last list of all accounts shows it; `None` where that does not tell.
-    pub fn listed(&self, target: &str, namespace: &str, person: &Person) -> Option<AccountSight> {
-        let seen = self.accounts.as_ref()?;
-        let records = person.status.accounts.iter();
-        let record = records.into_iter().find(|record| record.target == target)?;
-        let live = !matches!(record.state, AccountState::Deleting | AccountState::Deleted) && !record.id.is_empty();
-        let told = self.touched.get(&record.id).is_none_or(|touched| *touched < seen.at);
-        (live && told).then(|| match seen.shown.get(&record.id) {
-            None => AccountSight::Absent,
-            Some(account) => AccountSight::Present {
-                id: account.id.clone(),
-                active: account.active,
-                ours: account.external_id.as_deref() == Some(&correlation_key(namespace, &person.name)),
-                by: account.matched,
-                names: account.names.clone(),
-            },
-        })
     }
 
     /// The objects that a person may be asked about: what entitlements stand for, and what is on record.
@@ -240,53 +219,6 @@ impl Desks {
         for desk in self.of(namespace) {
             desk.state.lock().people.remove(employee);
         }
-    }
-
-    /// What the writers know of a person beyond the record.
-    pub fn sight(&self, context: &Context, namespace: &str, person: &Person) -> Sight {
-        let mut sight = Sight::default();
-        for desk in self.of(namespace) {
-            let named = desk.named(context, person);
-            let takes_nothing_over = {
-                let index = context.index.read();
-                let target = index
-                    .namespace(namespace)
-                    .and_then(|content| readable_target(content, &desk.target));
-                target.is_some_and(|target| target.spec.adopt == Adopt::Never)
-            };
-            let state = desk.state.lock();
-            if let Some(known) = state.people.get(&person.name) {
-                sight.outcomes.extend(known.outcomes.iter().cloned());
-                sight.accounts.insert(desk.target.clone(), known.sight.clone());
-            }
-            if *sight.account(&desk.target) == AccountSight::Unseen
-                && let Some(listed) = state.listed(&desk.target, namespace, person)
-            {
-                sight.accounts.insert(desk.target.clone(), listed);
-            }
-            let Some(account) = looked_through(named, person, &sight, &desk.target) else {
-                continue;
-            };
-            for object in state.looks.objects(&account, &state.objects(&desk.target, person)) {
-                let Some((look, at)) = state.looks.of(&object, &account) else {
-                    continue;
-                };
-                if takes_nothing_over && at.elapsed() >= RECENT {
-                    continue;
-                }
-                let gone = state.looks.is_gone(&object);
-                let key = RemoteKey {
-                    target: desk.target.clone(),
-                    object,
-                };
-                if gone {
-                    sight.missing.insert(key);
-                } else {
-                    sight.holds.insert(key, look);
-                }
-            }
-        }
-        sight
     }
 
     /// Asks for what must be seen before anything is granted.

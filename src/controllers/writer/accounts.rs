@@ -17,10 +17,17 @@ impl Writer {
     /// Works on accounts: those being ended, or all others. Returns how many.
     pub(super) async fn accounts(&self, connection: &Connection, lane: Lane) -> Result<usize, Halt> {
         let mut tasks = self.take_accounts(lane, ROUND);
+        let count = tasks.len();
+        tasks.retain(|task| match self.forbids(task, id(task)) {
+            Some(why) => {
+                self.answer(task, Outcome::Retrying(why));
+                false
+            }
+            None => true,
+        });
         for task in &mut tasks {
             task.facts.manager_account = self.manager_account(&task.facts);
         }
-        let count = tasks.len();
         let (together, single) = self.creations(connection, tasks);
         let mut halt = self.create_together(connection, together).await.err();
         let work = stream::iter(single).map(|task| async move {
@@ -48,7 +55,12 @@ impl Writer {
             (AccountAction::Create, _) => return self.create(connection, task).await,
             // The account was being made when it was ended.
             (_, "") => match connection.read(|target| target.find_account(facts)).await? {
-                Found::One(account) if may_be_ours(&account, facts, sought) => account.id,
+                Found::One(account) if may_be_ours(&account, facts, sought) => {
+                    if let Some(why) = self.forbids_found(task, &account) {
+                        return Ok(Outcome::Retrying(why));
+                    }
+                    account.id
+                }
                 _ => return Ok(Outcome::done("", None)),
             },
             (_, id) => id.to_owned(),
@@ -81,6 +93,14 @@ impl Writer {
         if let Some(known) = self.desk.state.lock().people.get_mut(employee) {
             change(known);
         }
+    }
+}
+
+/// The id of the account that a job is about; empty while there is none.
+fn id(task: &Task) -> &str {
+    match &task.job.intent {
+        Intent::Account { id, .. } => id,
+        Intent::Membership { account_id, .. } => account_id,
     }
 }
 

@@ -176,6 +176,9 @@ impl Writer {
     ) -> Result<Outcome, TargetError> {
         match standing {
             Ok(account) => {
+                if let Some(why) = self.forbids_found(task, &account) {
+                    return Ok(Outcome::Retrying(why));
+                }
                 let id = update(connection, &account.id, &task.facts, !account.active).await?;
                 self.touch(&id);
                 Ok(done(&Account { id, ..account }, &task.digest))

@@ -41,14 +41,16 @@ fn lane(intent: &Intent) -> Lane {
 }
 
 impl Writer {
-    pub(super) fn next_due(&self, of: Lane) -> Duration {
+    /// How long until something is due; where nothing may be looked at, no look is.
+    pub(super) fn next_due(&self, of: Lane, sees: bool) -> Duration {
+        let looks = of == Lane::Rest && sees;
         let state = self.desk.state.lock();
         let jobs = state.people.values().flat_map(|known| {
             let jobs = known.jobs.values();
             jobs.filter(|job| job.running.is_none() && known.can_begin(job))
                 .filter(|job| lane(&job.intent) == of)
                 .map(|job| job.due.max(calm_at(job).unwrap_or(job.due)))
-                .chain(known.look_up.filter(|_| of == Lane::Rest))
+                .chain(known.look_up.filter(|_| looks))
         });
         let again = state.resolved.values().map(|resolved| resolved.again);
         let going_on = self.unread.lock().is_some();
@@ -57,7 +59,7 @@ impl Writer {
         } else {
             *self.next_resync.lock()
         };
-        let others = again.chain([next_resync]).filter(|_| of == Lane::Rest);
+        let others = again.chain([next_resync]).filter(|_| looks);
         let idle = Instant::now() + Duration::from_mins(1);
         let next = jobs.chain(others).min().unwrap_or(idle);
         next.saturating_duration_since(Instant::now())

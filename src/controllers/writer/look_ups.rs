@@ -19,6 +19,16 @@ const MANY: usize = 5;
 /// How many accounts a page of a list holds, as most services have it.
 const PAGE: usize = 100;
 
+/// What came of listing all accounts.
+pub(super) enum Listed {
+    /// All of them.
+    All(Arc<Seen<Listing>>),
+    /// It could not be read this time.
+    Failed,
+    /// The target does not list them.
+    Never,
+}
+
 type Wanted = Vec<(String, AccountFacts)>;
 
 impl Writer {
@@ -28,7 +38,7 @@ impl Writer {
         let known = self.desk.state.lock().accounts.as_ref().map(|seen| seen.shown.len());
         if connection.target.listing_finds()
             && is_list_better(wanted.len(), known)
-            && let Some(listing) = self.list(connection).await?
+            && let Listed::All(listing) = self.list(connection).await?
         {
             let count = wanted.len();
             for (name, facts) in wanted {
@@ -66,25 +76,70 @@ impl Writer {
         due.map(|(name, known)| (name.clone(), known.facts.clone())).collect()
     }
 
-    /// Reads all accounts; `None` where the target does not list them.
-    pub(super) async fn list(&self, connection: &Connection) -> Result<Option<Arc<Seen<Listing>>>, Halt> {
+    /// Reads all accounts.
+    pub(super) async fn list(&self, connection: &Connection) -> Result<Listed, Halt> {
         let (at, time) = (Instant::now(), Timestamp::now());
         let accounts = match connection.read(Target::accounts).await {
             Ok(accounts) => accounts,
             Err(error) if is_whole(&error) => return Err(Halt(error)),
             Err(error) => {
                 tracing::warn!(target = self.desk.target, %error, "accounts could not be listed");
-                None
+                return Ok(Listed::Failed);
             }
         };
-        let Some(accounts) = accounts else { return Ok(None) };
+        let Some(accounts) = accounts else {
+            return Ok(Listed::Never);
+        };
         let shown = Listing::new(accounts);
         let seen = Arc::new(Seen { shown, at, time });
         let mut state = self.desk.state.lock();
         state.accounts = Some(seen.clone());
         // Everything that was sent before this list began shows in it.
         state.touched.retain(|_, touched| *touched >= at);
-        Ok(Some(seen))
+        drop(state);
+        self.doubt_who_is_gone();
+        Ok(Listed::All(seen))
+    }
+
+    /// Reads accounts by their ids, and keeps what was seen.
+    pub(super) async fn read_accounts(&self, connection: &Connection, ids: Vec<String>) -> Result<(), Halt> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut results = stream::iter(ids)
+            .map(|id| async move {
+                let (at, time) = (Instant::now(), Timestamp::now());
+                let read = connection.read(|target| target.read_account(&id)).await;
+                (id, read.map(|shown| Seen { shown, at, time }))
+            })
+            .buffer_unordered(connection.concurrency);
+        while let Some((id, read)) = results.next().await {
+            match read {
+                Err(error) if is_whole(&error) => return Err(Halt(error)),
+                Err(error) => {
+                    tracing::warn!(target = self.desk.target, %error, id, "an account could not be read");
+                }
+                Ok(seen) => {
+                    self.desk.state.lock().read.insert(id, seen);
+                }
+            }
+        }
+        self.doubt_who_is_gone();
+        Ok(())
+    }
+
+    /// Forgets where those accounts were found that were just seen to be gone: they are searched for again by our key.
+    fn doubt_who_is_gone(&self) {
+        let index = self.context.index.read();
+        let people = index.namespace(&self.desk.namespace).map(|content| &content.employees);
+        let mut state = self.desk.state.lock();
+        for person in people.into_iter().flat_map(|people| people.values()) {
+            if state.is_seen_gone(&self.desk.target, person)
+                && let Some(known) = state.people.get_mut(&person.name)
+            {
+                known.sight = AccountSight::Unseen;
+            }
+        }
     }
 
     /// Takes in what a look-up found.

@@ -62,7 +62,19 @@ impl Writer {
             let Intent::Membership { hold, .. } = task.job.intent else {
                 continue;
             };
-            match self.account_id(connection, &task).await {
+            // Before anything is looked up for it, and again by the account that was.
+            if let Some(why) = self.forbids(&task, "") {
+                self.answer(&task, Outcome::Retrying(why));
+                continue;
+            }
+            let found = self.account_id(connection, &task).await;
+            if let Ok(Some(id)) = &found
+                && let Some(why) = self.forbids(&task, id)
+            {
+                self.answer(&task, Outcome::Retrying(why));
+                continue;
+            }
+            match found {
                 Ok(Some(id)) if hold => {
                     let order = self.order(&id, &task);
                     let part = parts.entry(id).or_insert_with(|| Part {

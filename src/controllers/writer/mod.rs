@@ -14,6 +14,7 @@ mod memberships;
 mod objects;
 mod once;
 mod verdict;
+mod wall;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,15 +29,16 @@ use parking_lot::Mutex;
 
 use self::connection::Connection;
 use self::health::{Failures, MENDED, backoff, is_whole};
-use self::looks::Places;
+use self::objects::Unread;
 use super::connect;
 use super::context::Context;
 use super::desk::Desk;
 use crate::api::conditions::{self, Fact};
-use crate::api::target::RateLimit;
+use crate::api::target::{ManagementPolicy, RateLimit};
 use crate::api::{PAUSED_ANNOTATION, TargetSystem};
 use crate::decide::effect::AccountSight;
 use crate::decide::index::Entry;
+use crate::decide::managed::may;
 use crate::targets::pace::{Lane, Pace};
 use crate::targets::{Target, TargetError};
 
@@ -96,6 +98,11 @@ fn timeout(spec: &TargetSystem) -> Duration {
     own.map_or(TIMEOUT, |timeout| timeout.get_or(TIMEOUT).min(TIMEOUT_MAX))
 }
 
+/// Whether anything may be looked at.
+fn sees(spec: &TargetSystem) -> bool {
+    may(&spec.spec, ManagementPolicy::Observe)
+}
+
 struct Writer {
     context: Arc<Context>,
     desk: Arc<Desk>,
@@ -105,7 +112,7 @@ struct Writer {
     failures: Mutex<Failures>,
     next_resync: Mutex<Instant>,
     /// What is still to be looked at of everything, while that is under way.
-    unread: Mutex<Option<Places>>,
+    unread: Mutex<Option<Unread>>,
 }
 
 impl Writer {
@@ -147,7 +154,7 @@ impl Writer {
                 if sent > 0 || lane == Lane::Rest {
                     self.answers();
                 }
-                Pause::until_news(self.next_due(lane))
+                Pause::until_news(self.next_due(lane, sees(&spec)))
             }
             Err(halt) => {
                 self.fails(&spec, &halt.0).await;
@@ -182,8 +189,13 @@ impl Writer {
     /// Everything else. Returns how many effects and look-ups.
     async fn rest(&self, connection: &Connection, spec: &TargetSystem) -> Result<usize, Halt> {
         let mut sent = 0;
+        if !sees(spec) {
+            // Nothing is looked at either. What is on record meets the wall, and says so.
+            let met = self.accounts(connection, Lane::Rest).await?;
+            return Ok(met + self.memberships(connection, Lane::Rest).await?);
+        }
         loop {
-            self.resolve(connection).await?;
+            self.resolve(connection, spec).await?;
             let looked = self.look_up(connection).await?;
             let made = self.accounts(connection, Lane::Rest).await?;
             sent += looked + made;

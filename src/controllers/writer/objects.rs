@@ -6,18 +6,36 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::connection::Connection;
+use super::look_ups::Listed;
 use super::looks::Places;
 use super::{Halt, MISSING_AGAIN, ROUND, Writer, is_whole};
-use crate::api::employee::{AccountState, EntitlementRecord, GrantState};
+use crate::api::TargetSystem;
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
+use crate::api::target::ManagementPolicy;
 use crate::controllers::desk::{DeskState, Place, Resolved};
-use crate::decide::Person;
-use crate::decide::effect::{AccountSight, Holding, RemoteKey};
+use crate::decide::effect::RemoteKey;
+use crate::decide::managed::may;
 use crate::targets::{Found, Looks};
+
+/// What is still to be looked at of everything.
+#[derive(Default)]
+pub(super) struct Unread {
+    /// Accounts, by id, where the target does not list them.
+    accounts: BTreeSet<String>,
+    /// Who holds what.
+    places: Places,
+}
+
+impl Unread {
+    fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.places.is_empty()
+    }
+}
 
 impl Writer {
     /// Finds what entitlements stand for: new ones, changed ones, and again those that were not found.
-    pub(super) async fn resolve(&self, connection: &Connection) -> Result<(), Halt> {
+    pub(super) async fn resolve(&self, connection: &Connection, spec: &TargetSystem) -> Result<(), Halt> {
+        let may_make = may(&spec.spec, ManagementPolicy::Grant);
         let now = Instant::now();
         let wanted: Vec<_> = {
             let index = self.context.index.read();
@@ -40,7 +58,7 @@ impl Writer {
         for (name, entitlement) in wanted {
             let found = connection.read(|target| target.find_object(&entitlement.spec)).await;
             let found = match found {
-                Ok(Found::None) if is_to_be_made(&entitlement.spec) => connection
+                Ok(Found::None) if may_make && is_to_be_made(&entitlement.spec) => connection
                     .once(|target| target.create_object(&entitlement.spec))
                     .await
                     .map(Found::One),
@@ -67,25 +85,45 @@ impl Writer {
 
     /// Begins a look at everything: one list of the accounts, and then every place that shows who holds what.
     pub(super) async fn begin_resync(&self, connection: &Connection) -> Result<(), Halt> {
-        self.list(connection).await?;
+        let accounts = match self.list(connection).await? {
+            Listed::Never => {
+                let ids = self.accounts_on_record();
+                self.desk.state.lock().read.retain(|id, _| ids.contains(id));
+                ids
+            }
+            Listed::All(_) | Listed::Failed => BTreeSet::new(),
+        };
         let places = self.everywhere(connection);
-        *self.unread.lock() = Some(places);
+        *self.unread.lock() = Some(Unread { accounts, places });
         Ok(())
     }
 
     /// Looks at some more of what is still to be looked at, so that others are not kept waiting by all of it.
     pub(super) async fn go_on_with_resync(&self, connection: &Connection) -> Result<(), Halt> {
-        let some = {
+        let (accounts, some) = {
             let mut unread = self.unread.lock();
-            let Some(places) = unread.as_mut() else { return Ok(()) };
+            let Some(unread) = unread.as_mut() else { return Ok(()) };
+            let mut accounts = Vec::new();
+            while accounts.len() < ROUND
+                && let Some(id) = unread.accounts.pop_first()
+            {
+                accounts.push(id);
+            }
             let mut some = Places::new();
-            while some.len() < ROUND
-                && let Some((place, grant_id)) = places.pop_first()
+            while accounts.len() + some.len() < ROUND
+                && let Some((place, grant_id)) = unread.places.pop_first()
             {
                 some.insert(place, grant_id);
             }
-            some
+            (accounts, some)
         };
+        if let Err(halt) = self.read_accounts(connection, accounts.clone()).await {
+            if let Some(unread) = self.unread.lock().as_mut() {
+                unread.accounts.extend(accounts);
+                unread.places.extend(some);
+            }
+            return Err(halt);
+        }
         match self.look_at_all(connection, &some).await {
             Ok(seen) => {
                 for error in seen.values().filter_map(|shown| shown.as_ref().err()) {
@@ -94,17 +132,24 @@ impl Writer {
             }
             Err(halt) => {
                 if let Some(unread) = self.unread.lock().as_mut() {
-                    unread.extend(some);
+                    unread.places.extend(some);
                 }
                 return Err(halt);
             }
         }
-        let is_over = self.unread.lock().as_ref().is_some_and(Places::is_empty);
+        let is_over = self.unread.lock().as_ref().is_some_and(Unread::is_empty);
         if is_over {
             *self.unread.lock() = None;
             self.end_resync();
         }
         Ok(())
+    }
+
+    fn accounts_on_record(&self) -> BTreeSet<String> {
+        let index = self.context.index.read();
+        let people = index.namespace(&self.desk.namespace).map(|content| &content.employees);
+        let people = people.into_iter().flat_map(|people| people.values().map(AsRef::as_ref));
+        DeskState::on_record(&self.desk.target, people)
     }
 
     /// Every place to look at: what entitlements stand for, what was looked at before, and what is on record.
@@ -153,58 +198,19 @@ impl Writer {
             self.context.entitlements.wake(&self.desk.namespace, name);
         }
         self.context.targets.wake(&self.desk.namespace, &self.desk.target);
-        for name in self.strays() {
+        for name in self.stirred() {
             self.context.employees.wake(&self.desk.namespace, &name);
         }
     }
 
-    /// Who was seen to have something other than what the record says.
-    fn strays(&self) -> Vec<String> {
+    /// Of whom something was seen that the record does not say.
+    fn stirred(&self) -> Vec<String> {
         let index = self.context.index.read();
         let people = index.namespace(&self.desk.namespace).map(|content| &content.employees);
         let people = people.into_iter().flat_map(|people| people.values());
         let state = self.desk.state.lock();
-        let strays = people.filter(|person| {
-            let holds = person.status.entitlements.iter().any(|record| {
-                let key = RemoteKey::of(record);
-                record.target == self.desk.target
-                    && state
-                        .looks
-                        .of(&key.object, &record.account_id)
-                        .is_some_and(|(look, _)| is_stray(record, look.holding.as_ref()))
-            });
-            holds || self.has_stray_account(&state, person)
-        });
-        strays.map(|person| person.name.clone()).collect()
-    }
-
-    fn has_stray_account(&self, state: &DeskState, person: &Person) -> bool {
-        let mut accounts = person.status.accounts.iter();
-        let Some(record) = accounts.find(|record| record.target == self.desk.target) else {
-            return false;
-        };
-        let usable = matches!(record.state, AccountState::Active | AccountState::Held);
-        match state.listed(&self.desk.target, &self.desk.namespace, person) {
-            Some(AccountSight::Absent) => true,
-            Some(AccountSight::Present { active, .. }) => active != usable,
-            _ => false,
-        }
-    }
-}
-
-/// Whether the target shows something other than the record says.
-fn is_stray(record: &EntitlementRecord, held: Option<&Holding>) -> bool {
-    match (record.state, held) {
-        (GrantState::Granted | GrantState::Held | GrantState::Invited, None)
-        | (GrantState::Revoked | GrantState::Unknown, Some(_)) => true,
-        (GrantState::Invited, Some(holding)) => !holding.invited,
-        (GrantState::Granted | GrantState::Held, Some(holding)) => holding.parameters.iter().any(|(name, value)| {
-            record
-                .applied_parameters
-                .get(name)
-                .is_some_and(|applied| applied != value)
-        }),
-        _ => false,
+        let stirred = people.filter(|person| state.is_stirred(&self.desk.target, person));
+        stirred.map(|person| person.name.clone()).collect()
     }
 }
 
