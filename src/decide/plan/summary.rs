@@ -77,10 +77,6 @@ pub(super) fn set_conditions(
     now: Timestamp,
 ) {
     let generation = person.generation;
-    let said_before = status.conditions.iter().any(|said| {
-        let ours = [conditions::PROTECTED, conditions::NOT_MANAGED].contains(&said.reason.as_str());
-        said.type_ == conditions::UNMANAGED_ACCESS && ours
-    });
     let mut say = |type_: &'static str, fact: Option<Fact>| match fact {
         Some(fact) => {
             conditions::set(&mut status.conditions, &fact, generation, now);
@@ -94,12 +90,18 @@ pub(super) fn set_conditions(
         conditions::ACCOUNT_CONFLICT,
         account_conflict(namespace, person, &status.accounts),
     );
-    let kept = kept_protected(&status.entitlements, resolution)
-        .or_else(|| left_in_place(&status.entitlements, &status.accounts, resolution));
-    // Others have their say in this one.
-    if kept.is_some() || said_before {
-        say(conditions::UNMANAGED_ACCESS, kept);
-    }
+    let left = [
+        kept_protected(&status.entitlements, resolution),
+        left_in_place(&status.entitlements, &status.accounts, resolution),
+        unmanaged::left_by_others(namespace, person, resolution.phase),
+    ];
+    say(
+        conditions::UNMANAGED_ACCESS,
+        left.into_iter().flatten().reduce(|all, more| Fact {
+            message: format!("{} {}", all.message, more.message),
+            ..all
+        }),
+    );
     // Said of an Employee that could not be read; this one was.
     conditions::clear(&mut status.conditions, conditions::READY);
     match &resolution.status_unknown {
@@ -120,7 +122,6 @@ pub(super) fn set_conditions(
             conditions::clear(&mut status.conditions, conditions::ZONE_UNKNOWN);
         }
     }
-    unmanaged::set_condition(&mut status.conditions, namespace, person, resolution.phase, now);
     if resolution.conflicts.is_empty() {
         conditions::clear(&mut status.conditions, conditions::CONFLICT);
     } else {

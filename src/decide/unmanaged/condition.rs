@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-
 use crate::api::conditions::{self, Fact};
 use crate::api::employee::Phase;
 use crate::api::entitlement::UnmanagedState;
@@ -26,15 +23,14 @@ pub fn left_with<'a>(namespace: &'a Namespace, name: &str) -> BTreeSet<(&'a str,
     left
 }
 
-/// Says of somebody who left what they still hold that Rollcall did not give; clears it otherwise.
-pub fn set_condition(list: &mut Vec<Condition>, namespace: &Namespace, person: &Person, phase: Phase, now: Timestamp) {
+/// What somebody who left still holds that Rollcall did not give.
+pub fn left_by_others(namespace: &Namespace, person: &Person, phase: Phase) -> Option<Fact> {
     let left = match phase {
         Phase::Terminated => left_with(namespace, &person.name),
         _ => BTreeSet::new(),
     };
     if left.is_empty() {
-        conditions::clear(list, conditions::UNMANAGED_ACCESS);
-        return;
+        return None;
     }
     let named = left.iter().take(NAMED_MAX);
     let named: Vec<String> = named.map(|(target, what)| format!("{what} at {target}")).collect();
@@ -42,7 +38,7 @@ pub fn set_condition(list: &mut Vec<Condition>, namespace: &Namespace, person: &
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let fact = Fact::yes(
+    Some(Fact::yes(
         conditions::UNMANAGED_ACCESS,
         conditions::GIVEN_BY_OTHERS,
         format!(
@@ -50,6 +46,5 @@ pub fn set_condition(list: &mut Vec<Condition>, namespace: &Namespace, person: &
              ownership: Authoritative on the Entitlement.",
             named.join(", ")
         ),
-    );
-    conditions::set(list, &fact, person.generation, now);
+    ))
 }

@@ -687,24 +687,13 @@ fn a_leaver_who_holds_what_others_gave_says_so() {
     );
     story.look(&["a"]);
     let person = story.namespace.employees["ada"].clone();
-    let mut conditions = Vec::new();
-    let now = story.now();
-    set_condition(&mut conditions, &story.namespace, &person, Phase::Terminated, now);
-    assert_eq!(
-        (conditions[0].type_.as_str(), conditions[0].status.as_str()),
-        (UNMANAGED_ACCESS, "True")
-    );
-    assert!(
-        conditions[0].message.contains("chat at okta"),
-        "{}",
-        conditions[0].message
-    );
-    set_condition(&mut conditions, &story.namespace, &person, Phase::Active, now);
-    assert!(conditions.is_empty(), "who is here may be given things by others");
-    set_condition(&mut conditions, &story.namespace, &person, Phase::Terminated, now);
+    let left = left_by_others(&story.namespace, &person, Phase::Terminated).unwrap();
+    assert_eq!((left.type_, left.holds), (UNMANAGED_ACCESS, Some(true)));
+    assert!(left.message.contains("chat at okta"), "{}", left.message);
+    let here = left_by_others(&story.namespace, &person, Phase::Active);
+    assert_eq!(here, None, "who is here may be given things by others");
     story.look(&[]);
-    set_condition(&mut conditions, &story.namespace, &person, Phase::Terminated, now);
-    assert!(conditions.is_empty());
+    assert_eq!(left_by_others(&story.namespace, &person, Phase::Terminated), None);
 }
 
 /// Accounts that no Employee explains are counted; those of people who left, and protected ones, are not.
