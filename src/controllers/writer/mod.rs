@@ -11,6 +11,7 @@ mod line;
 mod look_ups;
 mod looks;
 mod memberships;
+mod moved;
 mod objects;
 mod once;
 mod verdict;
