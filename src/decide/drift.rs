@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::effect::{AccountLook, AccountSight, Look, Sight};
+use super::effect::{AccountLook, AccountSight, Holding, Look, Sight};
 use super::index::Person;
 use super::losses::Named;
 use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, GrantState};
@@ -83,8 +83,14 @@ pub fn stirs(record: &EntitlementRecord, look: &Look) -> bool {
     match (record.state, &look.holding) {
         (GrantState::Invited, Some(holding)) if !holding.invited => is_news(record, look),
         (GrantState::Contended, Some(_)) => is_news(record, look),
+        (GrantState::Unknown, Some(holding)) => settles(record, holding),
         _ => drift(record, look).is_some(),
     }
+}
+
+/// Whether what is held is what a record does not know whether it was made: the target says nothing else of who made it.
+pub fn settles(record: &EntitlementRecord, holding: &Holding) -> bool {
+    holding.operation_id.is_empty() || holding.operation_id == record.operation_id
 }
 
 /// Whether a look by id says something of an account that its record does not say.
@@ -244,6 +250,8 @@ mod tests {
         assert!(stirs(&of(GrantState::Invited), &there));
         assert!(stirs(&of(GrantState::Contended), &there));
         assert!(!stirs(&of(GrantState::Contended), &Look::plain(false, at(3))));
+        assert!(stirs(&of(GrantState::Unknown), &there));
+        assert!(!stirs(&of(GrantState::Unknown), &Look::plain(false, at(3))));
 
         let look = |found, hour| AccountLook {
             id: "A1".to_owned(),

@@ -349,16 +349,22 @@ pub fn subject_name(subject: &Subject, facts: &EmployeeSpec) -> Option<String> {
 }
 
 /// Identifies an effect: the same for the same employment, person and remote object, so that even a lost record finds
-/// its effect again; different after a rehire.
-pub fn operation_id(employee_uid: &str, key: &RemoteKey, start_date: Option<&str>) -> String {
-    short_digest([
+/// its effect again; different after a rehire. `before` is the operation that the record says was done before and has ended,
+/// by us or by others; empty for the first. An API that remembers idempotency keys would else answer with what it made then.
+pub fn operation_id(employee_uid: &str, key: &RemoteKey, start_date: Option<&str>, before: &str) -> String {
+    let parts = [
         "operation",
         employee_uid,
         &key.target,
         &key.object.kind,
         &key.object.id,
         start_date.unwrap_or_default(),
-    ])
+    ];
+    short_digest(
+        parts
+            .into_iter()
+            .chain(Some(before).filter(|before| !before.is_empty())),
+    )
 }
 
 /// Twenty base32 characters of SHA-256 over the parts, each with its length, so that no two lists of parts collide.
@@ -419,6 +425,17 @@ pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// I4: what is made anew is not taken for what was made before, however often; and a lost record finds the first again.
+    #[test]
+    fn what_is_done_again_is_another_operation() {
+        let id = |before: &str| operation_id("uid", &RemoteKey::default(), Some("2026-01-01"), before);
+        let (first, second) = (id(""), id(&id("")));
+        let third = id(&second);
+        assert_eq!(first, id(""));
+        let all: BTreeSet<&String> = [&first, &second, &third].into();
+        assert_eq!(all.len(), 3);
+    }
 
     #[test]
     fn a_person_is_named_by_one_attribute_and_never_as_a_part_of_the_cluster() {

@@ -37,6 +37,8 @@ pub struct PersonDesk {
     pub look_up_tries: u32,
     /// The account's id, where the writer learned it before the record did.
     pub account_id: Option<String>,
+    /// An id that the account on record had, and the one under which our key was found since.
+    pub moved: Option<(String, String)>,
     /// When this process made the account: a moment later it can hold nothing but what was given it since.
     pub made: Option<Instant>,
     /// What came of intents since the last record.

@@ -66,7 +66,11 @@ impl Writer {
             (_, id) => id.to_owned(),
         };
         self.touch(&id);
-        let outcome = change(connection, *action, &id, task).await;
+        let outcome = if job.intent.is_loss() {
+            self.end_wherever(connection, *action, &id, task).await
+        } else {
+            change(connection, *action, &id, task).await
+        };
         // A list that was read meanwhile may show it as it was.
         self.touch(&id);
         outcome
@@ -124,32 +128,37 @@ async fn change(connection: &Connection, action: AccountAction, id: &str, task: 
                 None => gone,
             })
         }
-        AccountAction::Deactivate => {
-            match connection.change(|target| target.deactivate_account(id)).await {
-                Err(TargetError::Gone(_)) => return Ok(Outcome::done(id, None)),
-                // Whether it was done is seen.
-                Err(error) if is_open(&error) => {}
-                other => other?,
-            }
-            Ok(match read(connection, id).await? {
-                Some(account) if account.active => {
-                    Outcome::Retrying("was told to deactivate the account, and it is still active".into())
-                }
-                _ => Outcome::done(id, None),
-            })
-        }
-        AccountAction::Delete => {
-            match connection.change(|target| target.delete_account(id)).await {
-                Err(TargetError::Gone(_)) => {}
-                Err(error) if is_open(&error) => {}
-                other => other?,
-            }
-            Ok(match read(connection, id).await? {
-                Some(_) => Outcome::Retrying("was told to delete the account, and it is still there".into()),
-                None => Outcome::done(id, None),
-            })
-        }
+        AccountAction::Deactivate | AccountAction::Delete => Ok(end(connection, action, id)
+            .await?
+            .unwrap_or_else(|| Outcome::done(id, None))),
     }
+}
+
+/// Ends an account; `None` where it is not there any more.
+pub(super) async fn end(
+    connection: &Connection,
+    action: AccountAction,
+    id: &str,
+) -> Result<Option<Outcome>, TargetError> {
+    let told = if action == AccountAction::Delete {
+        connection.change(|target| target.delete_account(id)).await
+    } else {
+        connection.change(|target| target.deactivate_account(id)).await
+    };
+    match told {
+        Err(TargetError::Gone(_)) => return Ok(None),
+        // Whether it was done is seen.
+        Err(error) if is_open(&error) => {}
+        other => other?,
+    }
+    let Some(account) = read(connection, id).await? else {
+        return Ok(None);
+    };
+    Ok(Some(match action {
+        AccountAction::Delete => Outcome::Retrying("was told to delete the account, and it is still there".into()),
+        _ if account.active => Outcome::Retrying("was told to deactivate the account, and it is still active".into()),
+        _ => Outcome::done(id, None),
+    }))
 }
 
 async fn read(connection: &Connection, id: &str) -> Result<Option<Account>, TargetError> {

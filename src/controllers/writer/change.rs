@@ -77,7 +77,7 @@ impl Writer {
         let seen = self.look_first(connection, &group).await?;
         // 3. What is so already, and what must not be sent, is answered.
         for batch in &mut group {
-            self.sort_out(connection, batch, &seen);
+            self.sort_out(connection, batch, &seen).await;
         }
         group.retain(|batch| !batch.parts.is_empty());
         if group.is_empty() {
@@ -99,7 +99,7 @@ impl Writer {
         let seen = self.look_at_all(connection, &places).await?;
         // 6. What came of it.
         for (batch, told) in group.iter().zip(told) {
-            self.conclude(batch, &told, &seen);
+            self.conclude(connection, batch, &told, &seen).await;
         }
         Ok(())
     }
@@ -145,7 +145,7 @@ impl Writer {
     }
 
     /// Answers what need not, or must not, be sent, and leaves the rest.
-    fn sort_out(&self, connection: &Connection, batch: &mut Batch, seen: &Seen) {
+    async fn sort_out(&self, connection: &Connection, batch: &mut Batch, seen: &Seen) {
         let mut rest = Vec::new();
         for mut part in std::mem::take(&mut batch.parts) {
             let next = match seen.get(&batch.place(&part)) {
@@ -166,6 +166,9 @@ impl Writer {
             };
             match next {
                 Next::Send => rest.push(part),
+                Next::Answer(outcome) if part.order.verb == Verb::Revoke => {
+                    self.post_nothing_taken(connection, &part, &outcome).await;
+                }
                 Next::Answer(outcome) => self.post_part(&part, &outcome),
                 Next::Wait(outcome, until) => {
                     for task in &part.tasks {
@@ -258,7 +261,7 @@ impl Writer {
     }
 
     /// Posts what came of a batch.
-    fn conclude(&self, batch: &Batch, told: &[Told], seen: &Seen) {
+    async fn conclude(&self, connection: &Connection, batch: &Batch, told: &[Told], seen: &Seen) {
         for (part, told) in batch.parts.iter().zip(told) {
             let outcome = match seen.get(&batch.place(part)) {
                 Some(Ok(shown)) if shown.is_gone(&batch.object) => gone(&batch.object, &part.order),
@@ -282,8 +285,25 @@ impl Writer {
                         self.note(task, |job| (job.running, job.alone) = (None, true));
                     }
                 }
+                Told::Not(TargetError::Gone(_)) if part.order.verb == Verb::Revoke => {
+                    self.post_nothing_taken(connection, part, &outcome).await;
+                }
                 _ => self.post_part(part, &outcome),
             }
+        }
+    }
+
+    /// Posts what came of a revocation from an account of which there was nothing to take.
+    async fn post_nothing_taken(&self, connection: &Connection, part: &Part, outcome: &Outcome) {
+        for task in &part.tasks {
+            let outcome = match outcome {
+                Outcome::Done { .. } => {
+                    let id = &part.order.account_id;
+                    self.unless_moved(connection, task, id, outcome.clone()).await
+                }
+                other => other.clone(),
+            };
+            self.answer(task, outcome);
         }
     }
 

@@ -165,7 +165,10 @@ impl Writer {
             return Ok(None);
         };
         if !account_id.is_empty() {
-            return Ok(Some(account_id.clone()));
+            let state = self.desk.state.lock();
+            let known = state.people.get(&task.employee).and_then(|known| known.moved.as_ref());
+            let moved = known.filter(|(old, _)| old == account_id).map(|(_, new)| new);
+            return Ok(Some(moved.unwrap_or(account_id).clone()));
         }
         let (known, sought) = {
             let state = self.desk.state.lock();

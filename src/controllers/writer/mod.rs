@@ -11,6 +11,7 @@ mod line;
 mod look_ups;
 mod looks;
 mod memberships;
+mod moved;
 mod objects;
 mod once;
 mod verdict;
@@ -334,14 +335,28 @@ impl Writer {
         self.desk.state.lock().health.quarantine = quarantine;
         if !matches!(error, TargetError::Throttled(_)) {
             *self.connection.lock().await = None;
-            self.say(error);
+            self.say(spec, error);
         }
     }
 
+    /// Whether what the target's settings describe cannot be used, whatever its Secrets hold.
+    fn is_invalid(&self, spec: &TargetSystem) -> bool {
+        let index = self.context.index.read();
+        let content = index.namespace(&self.desk.namespace);
+        content.is_some_and(|content| {
+            let name = spec.name_any();
+            let definition = content.definition(&name).is_some_and(|known| known.is_err());
+            definition || content.attribute_map(&name).is_some_and(|known| known.is_err())
+        })
+    }
+
     /// Says why everything waits: on the target, and to those whose account could not be looked up.
-    fn say(&self, error: &TargetError) {
+    fn say(&self, spec: &TargetSystem, error: &TargetError) {
         let (reason, mend) = match error {
             TargetError::Unauthorized(_) => (conditions::UNAUTHORIZED, "put valid credentials in the Secret"),
+            TargetError::Misconfigured(_) if self.is_invalid(spec) => {
+                (conditions::INVALID, "nothing is sent until then")
+            }
             TargetError::Misconfigured(_) => (conditions::SECRET_MISSING, "nothing is sent until then"),
             TargetError::AddressRefused(_) => (conditions::ADDRESS_REFUSED, "nothing is sent until then"),
             _ => (

@@ -67,7 +67,9 @@ impl Planner<'_> {
                 id: String::new(),
             },
         };
-        let operation = operation_id(&self.person.uid, &key, self.person.spec.start_date.as_deref());
+        let before = self.accounts.get(target).map(|record| record.operation_id.as_str());
+        let start_date = self.person.spec.start_date.as_deref();
+        let operation = operation_id(&self.person.uid, &key, start_date, before.unwrap_or_default());
         let digest = account_digest(self.namespace, self.person, target);
         let lacks_grant = self.lacks_grant(target);
         let may_update = !is_barred(self.namespace, target, ManagementPolicy::Update);
@@ -106,7 +108,9 @@ impl Planner<'_> {
                 AccountState::Deactivating | AccountState::Deleting => {
                     record.state = AccountState::Creating;
                     record.id.clear();
-                    start_over(record, &operation);
+                    // A creation that may still come is not doubled.
+                    let same = record.operation_id.clone();
+                    start_over(record, if same.is_empty() { &operation } else { &same });
                 }
                 AccountState::Active
                     if record.origin == Origin::Operator

@@ -9,7 +9,7 @@ use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, Grant
 use crate::api::target::ManagementPolicy;
 use crate::decide::drift::{
     Drift, LOCKED, contended_until, drift, is_account_news, is_news, is_own, is_said_locked, looked_through,
-    note_undoing,
+    note_undoing, settles,
 };
 use crate::decide::effect::{AccountLook, AccountSight, Intent, Look, RemoteKey};
 use crate::decide::losses::{account_name, claimants, is_unwanted, readable_target};
@@ -182,6 +182,22 @@ impl Planner<'_> {
         match (record.state, &look.holding) {
             (GrantState::Invited, Some(holding)) if !holding.invited && is_news(record, look) => {
                 record.state = GrantState::Granted;
+            }
+            // It was done after all. No look from before what was sent is kept, so that this one came after it.
+            (GrantState::Unknown, Some(holding)) if settles(record, holding) => {
+                record.state = if holding.invited {
+                    GrantState::Invited
+                } else {
+                    GrantState::Granted
+                };
+                record.granted_at = Some(Time(look.at));
+                record.applied_parameters.clone_from(&record.desired_parameters);
+                record.applied_parameters.extend(holding.parameters.clone());
+                if !holding.grant_id.is_empty() {
+                    record.grant_id.clone_from(&holding.grant_id);
+                }
+                record.reason.clear();
+                record.last_error.clear();
             }
             (GrantState::Contended, Some(holding)) if is_news(record, look) => {
                 let is_applied = |(name, value): (&String, &String)| {

@@ -89,7 +89,11 @@ impl Planner<'_> {
 
     /// Begins a grant: from here on it may be sent.
     pub(super) fn begin(&self, key: &RemoteKey, record: &mut EntitlementRecord) {
-        record.operation_id = operation_id(&self.person.uid, key, self.person.spec.start_date.as_deref());
+        // What is turned around before it is known to be gone goes on as it was; anything else is done anew.
+        if record.state != GrantState::Revoking || record.operation_id.is_empty() {
+            let start_date = self.person.spec.start_date.as_deref();
+            record.operation_id = operation_id(&self.person.uid, key, start_date, &record.operation_id);
+        }
         record.state = GrantState::Granting;
         record.origin = Origin::Operator;
         forget_loss(record);

@@ -15,6 +15,7 @@ use super::speech::Speech;
 use crate::api::entitlement::RemoteObject;
 use crate::api::http::SetOf;
 use crate::decide::definition::{By, Kind, Replace, Request, split_id};
+use crate::decide::effect::short_digest;
 use crate::decide::expression::Values;
 use crate::targets::{Holding, Order, Receipt, Receipts, TargetError, Verb, sides};
 
@@ -96,19 +97,19 @@ impl HttpTarget {
 
     async fn obey(&self, object: &RemoteObject, kind: &Kind, order: &Order) -> Done {
         match order.verb {
-            Verb::Grant => self.give(object, kind, order).await,
+            Verb::Grant => self.give(object, kind, order, &order.operation_id).await,
             Verb::Update => self.adjust(object, kind, order).await,
             Verb::Revoke => self.take(object, kind, order).await,
         }
     }
 
-    async fn give(&self, object: &RemoteObject, kind: &Kind, order: &Order) -> Done {
+    async fn give(&self, object: &RemoteObject, kind: &Kind, order: &Order, key: &str) -> Done {
         let Some(grant) = &kind.grant else {
             return Err(TargetError::Refused("grant is not described".to_owned()));
         };
-        let speech = giving(object, kind, order)?;
+        let speech = giving(object, kind, order, key)?;
         let words = format!("the grant of the {}", object.kind);
-        let answer = self.effect(grant, &speech, with(order), &words).await?;
+        let answer = self.effect(grant, &speech, with(key), &words).await?;
         match answer.verdict {
             Verdict::Good => {
                 let id = kind.grant_id.as_ref().and_then(|reading| {
@@ -130,13 +131,14 @@ impl HttpTarget {
     }
 
     async fn adjust(&self, object: &RemoteObject, kind: &Kind, order: &Order) -> Done {
+        let key = update_key(order);
         let Some(update) = &kind.update else {
-            return self.give(object, kind, order).await;
+            return self.give(object, kind, order, &key).await;
         };
-        let mut speech = giving(object, kind, order)?;
+        let mut speech = giving(object, kind, order, &key)?;
         speech = speech.grant(&self.known_grant(object, kind, order).await?);
         let words = format!("the change of the {}", object.kind);
-        let answer = self.effect(update, &speech, with(order), &words).await?;
+        let answer = self.effect(update, &speech, with(&key), &words).await?;
         match answer.verdict {
             Verdict::Good | Verdict::Already | Verdict::Conflict => Ok(None),
             Verdict::Gone => Err(TargetError::Gone(format!("such grant of the {}", object.kind))),
@@ -167,7 +169,7 @@ impl HttpTarget {
                 .account(&order.account_id)
                 .grant(&grant_id)
                 .operation(&order.operation_id);
-            let answer = self.effect(revoke, &speech, with(order), &words).await?;
+            let answer = self.effect(revoke, &speech, with(&order.operation_id), &words).await?;
             match answer.verdict {
                 Verdict::Good | Verdict::Already | Verdict::Conflict => return Ok(None),
                 Verdict::Gone if !again || !kind.revoke_needs_grant_id || order.grant_id.is_empty() => return Ok(None),
@@ -340,18 +342,26 @@ fn writer(replace: &Replace, empty: bool) -> &Request {
     replace.empty.as_ref().filter(|_| empty).unwrap_or(&replace.request)
 }
 
-fn giving(object: &RemoteObject, kind: &Kind, order: &Order) -> Result<Speech, TargetError> {
+/// Under which key a change of a grant is sent: two changes are two effects, and an API that remembers idempotency keys would
+/// answer the second with what came of the first.
+fn update_key(order: &Order) -> String {
+    let parameters = order.parameters.iter();
+    let parts = parameters.flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    short_digest(["update", &order.operation_id].into_iter().chain(parts))
+}
+
+fn giving(object: &RemoteObject, kind: &Kind, order: &Order, key: &str) -> Result<Speech, TargetError> {
     let speech = Speech::person(&order.person)
         .account(&order.account_id)
-        .operation(&order.operation_id)
+        .operation_sent_as(&order.operation_id, key)
         .record("inputs", typed_all(&kind.inputs, &order.inputs)?)
         .record("parameters", typed_all(&kind.parameters, &order.parameters)?);
     of_object(speech, object, kind)
 }
 
-fn with(order: &Order) -> With<'_> {
+fn with(key: &str) -> With<'_> {
     With {
-        operation_id: &order.operation_id,
+        operation_id: key,
         version: None,
     }
 }
@@ -385,5 +395,23 @@ fn stopped(receipts: Receipts, error: &TargetError) -> Result<Receipts, TargetEr
         Ok(receipts)
     } else {
         Err(error.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// I4: a change is not answered with what came of the grant or of another change; one sent twice is the same change.
+    #[test]
+    fn every_change_has_a_key_of_its_own() {
+        let order = |limit: &str| Order {
+            parameters: [("limit".to_owned(), limit.to_owned())].into(),
+            operation_id: "op".to_owned(),
+            ..Order::new(Verb::Update, "A1")
+        };
+        let five = update_key(&order("5"));
+        assert_eq!(five, update_key(&order("5")));
+        assert!(five != update_key(&order("9")) && five != "op");
     }
 }

@@ -39,7 +39,12 @@ impl Speech {
     }
 
     pub fn operation(self, id: &str) -> Self {
-        let fields = [("id", id.to_owned()), ("uuid", operation_uuid(id))];
+        self.operation_sent_as(id, id)
+    }
+
+    /// The operation, where what is sent has a key of its own.
+    pub fn operation_sent_as(self, id: &str, key: &str) -> Self {
+        let fields = [("id", id.to_owned()), ("uuid", operation_uuid(key))];
         let fields = fields.into_iter().filter(|_| !id.is_empty());
         self.record(
             "operation",

@@ -113,6 +113,30 @@ fn what_cannot_be_found_out_stops() {
     );
 }
 
+/// What could not be found out is settled by a look that shows it; one that shows none proves nothing.
+#[test]
+fn what_turns_up_after_all_was_done() {
+    let mut story = Story::settled();
+    let mut ada = story.ada().clone();
+    ada.status.entitlements[0].state = GrantState::Unknown;
+    ada.status.entitlements[0].granted_at = None;
+    "cannot be found out".clone_into(&mut ada.status.entitlements[0].last_error);
+    story
+        .namespace
+        .employees
+        .insert(ada.name.clone(), std::sync::Arc::new(ada));
+    story.holds("chat", false);
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Unknown);
+    story.holds("chat", true);
+    story.step();
+    let grant = story.grant("chat");
+    assert_eq!((grant.state, grant.last_error.as_str()), (GrantState::Granted, ""));
+    assert!(grant.granted_at.is_some());
+    assert!(story.intents().is_empty());
+    story.assert_stable();
+}
+
 /// I5: an outcome of what is no longer meant says nothing of what is.
 #[test]
 fn an_outcome_of_a_superseded_intent_is_ignored() {
