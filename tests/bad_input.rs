@@ -282,6 +282,14 @@ async fn two_policies_at_odds() {
         })
         .to_string()
     };
+    let with_limit = json!({
+        "apiVersion": "rollcall.dev/v1alpha1", "kind": "Entitlement", "metadata": {"name": "engineering"},
+        "spec": {
+            "targetRef": {"name": "directory"}, "scimGroup": {"displayName": "Engineering"},
+            "parameters": [{"name": "limit", "type": "Integer"}],
+        },
+    });
+    world.apply(&with_limit.to_string()).await;
     world.apply(&card("engineering", 0, "10")).await;
     world.apply(&card("platform", 0, "20")).await;
     for (name, other) in [("engineering", "platform"), ("platform", "engineering")] {

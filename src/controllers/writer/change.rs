@@ -319,7 +319,9 @@ type Seen = std::collections::BTreeMap<Place, Result<Shown, TargetError>>;
 /// What is to be done about a part of whose account this was just seen.
 fn next(batch: &Batch, part: &mut Part, held: Option<&Option<Holding>>, timeout: Duration) -> Next {
     let held = held.and_then(Option::as_ref);
-    if is_so(&part.order, held) {
+    // A look may hide who holds something: what is to be taken is taken once, whatever was seen before.
+    let untried = part.order.verb == Verb::Revoke && part.tasks.iter().all(|task| task.job.tries == 0);
+    if is_so(&part.order, held) && !untried {
         return Next::Answer(verdict(&part.order, &Told::Nothing, held));
     }
     fill_in(&mut part.order, held);

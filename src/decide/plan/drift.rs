@@ -217,12 +217,9 @@ impl Planner<'_> {
             return;
         }
         match drift(record, look) {
-            Some(Drift::Gone) if is_unwanted(self.namespace, self.person, self.resolution, record) => {
-                forget_loss(record);
-                record.state = GrantState::Revoked;
-                record.revoked_at = Some(Time(look.at));
-                record.reason = format!("{GONE} before it was let go: nothing was sent");
-            }
+            // A look may hide who holds something, and this one was not asked for by a removal: it is lost as anything is, and
+            // the removal is sent and read back.
+            Some(Drift::Gone) if is_unwanted(self.namespace, self.person, self.resolution, record) => {}
             Some(Drift::Gone) if !desired => {
                 record.reason = format!("{GONE}; whether it is to be granted again cannot be told");
             }
