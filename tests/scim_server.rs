@@ -8,9 +8,10 @@ use std::sync::Arc;
 use rollcall::api::NameRef;
 use rollcall::api::employee::{EmployeeSpec, GroupPath};
 use rollcall::api::entitlement::{EntitlementSpec, RemoteObject, ScimGroup};
+use rollcall::decide::effect::Match;
 use rollcall::egress::{Egress, Rules};
 use rollcall::targets::scim::{ScimOptions, ScimTarget};
-use rollcall::targets::{AccountFacts, Found, Target, TargetError, orders};
+use rollcall::targets::{Account, AccountFacts, Found, Target, TargetError, orders};
 use rollcall_support::proxy::{Proxy, Script, request};
 use rollcall_support::scim_server::{ScimOptions as ServerOptions, ScimServer, service_provider_config};
 use serde_json::json;
@@ -152,7 +153,11 @@ async fn life_of_an_account(stage: &Stage) {
     stage.spent(1);
     assert!(account.active);
     assert_eq!(account.external_id.as_deref(), Some("hr/e-ada"));
-    assert_eq!(target.find_account(&ada).await.unwrap(), Found::One(account.clone()));
+    let found = Account {
+        matched: Match::Key,
+        ..account.clone()
+    };
+    assert_eq!(target.find_account(&ada).await.unwrap(), Found::One(found));
     stage.spent(stage.search());
     assert_eq!(target.read_account(&account.id).await.unwrap(), Some(account.clone()));
     stage.spent(1);
