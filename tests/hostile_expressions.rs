@@ -5,6 +5,9 @@
 //! `PROPTEST_CASES` says.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "hostile_expressions/templates.rs"]
+mod templates;
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::thread;

@@ -1,30 +1,49 @@
 //! Checks a parsed expression: every name, every type, and the most steps that it can take. What passes is rewritten
 //! for [`super::facts`]: names are marked, and patterns are taken out.
 
+mod any;
+mod build;
 mod calls;
+mod select;
 
 use std::collections::BTreeSet;
 
-use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, SourceInfo};
+use cel::common::ast::{
+    ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, MapExpr, SourceInfo, operators as op,
+};
 
 use super::pattern::Pattern;
 use super::scan::Scanned;
-use super::schema::{MAX_PATH, MAX_VALUE, PARTS, Schema, Type, attribute, attributes, meant};
-use super::{BUDGET, Refusal};
-use crate::api::hris_connection::CustomFieldType;
+use super::schema::{Type, attribute, meant};
+use super::scope::Scope;
+use super::{Language, Refusal};
 
 /// Macros within macros.
 const MAX_MACROS: usize = 2;
+
 /// What is known of a part of the tree.
 #[derive(Debug)]
 struct Known {
     type_: Type,
     steps: u64,
+    /// How the source spells it, where it is a path; what errors call it.
+    name: String,
 }
 
 impl Known {
     fn new(type_: Type, steps: u64) -> Self {
-        Self { type_, steps }
+        Self {
+            type_,
+            steps,
+            name: String::new(),
+        }
+    }
+
+    fn named(self, name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
     }
 }
 
@@ -33,34 +52,73 @@ impl Known {
 pub(super) struct Checker<'a> {
     scanned: &'a Scanned<'a>,
     places: &'a SourceInfo,
-    schema: &'a Schema,
+    language: Language,
+    scope: &'a Scope,
     /// Variables of the macros around, innermost last.
-    scope: Vec<(String, Type)>,
+    variables: Vec<(String, Type)>,
     macros: usize,
     patterns: Vec<Pattern>,
     attributes: BTreeSet<String>,
+    names: BTreeSet<String>,
+}
+
+/// What an expression was found to hold.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub type_: Type,
+    /// The most steps that it takes.
+    pub steps: u64,
+    /// The patterns that the tree refers to by number.
+    pub patterns: Vec<Pattern>,
+    /// The employee's attributes that it mentions.
+    pub attributes: BTreeSet<String>,
+    /// The names of the scope that it mentions.
+    pub names: BTreeSet<String>,
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(scanned: &'a Scanned<'a>, places: &'a SourceInfo, schema: &'a Schema) -> Self {
+    pub(super) fn new(scanned: &'a Scanned<'a>, places: &'a SourceInfo, language: Language, scope: &'a Scope) -> Self {
         Self {
             scanned,
             places,
-            schema,
-            scope: Vec::new(),
+            language,
+            scope,
+            variables: Vec::new(),
             macros: 0,
             patterns: Vec::new(),
             attributes: BTreeSet::new(),
+            names: BTreeSet::new(),
         }
     }
 
-    /// Checks a whole expression, and returns the most steps that it takes.
-    pub(super) fn condition(&mut self, tree: &mut IdedExpr) -> Result<u64, Refusal> {
+    /// Checks a whole expression.
+    pub(super) fn whole(mut self, tree: &mut IdedExpr) -> Result<Found, Refusal> {
         let known = self.check(tree)?;
-        if known.type_ != Type::Truth {
+        let budget = self.language.budget();
+        if self.language == Language::Selector {
+            self.is_condition(&known.type_)?;
+        }
+        if known.steps > budget {
+            return Err(Refusal::whole(format!(
+                "it may take {} steps, and at most {budget} are allowed: put fewer macros into each other, or {}",
+                known.steps,
+                self.language.split()
+            )));
+        }
+        Ok(Found {
+            type_: known.type_,
+            steps: known.steps,
+            patterns: self.patterns,
+            attributes: self.attributes,
+            names: self.names,
+        })
+    }
+
+    fn is_condition(&self, type_: &Type) -> Result<(), Refusal> {
+        if *type_ != Type::Truth {
             return Err(Refusal::whole(format!(
                 "it is {}, and must be true or false: compare it with something",
-                known.type_.words()
+                type_.words()
             )));
         }
         if self.attributes.is_empty() {
@@ -68,19 +126,7 @@ impl<'a> Checker<'a> {
                 "it mentions no attribute, so that it is the same for everybody: leave it out, or say everyone: true",
             ));
         }
-        if known.steps > BUDGET {
-            return Err(Refusal::whole(format!(
-                "it may take {} steps for one employee, and at most {BUDGET} are allowed: put fewer macros into each \
-                 other, or split it over several policies",
-                known.steps
-            )));
-        }
-        Ok(known.steps)
-    }
-
-    /// The patterns that the tree refers to by number, and the attributes that it mentions.
-    pub(super) fn found(self) -> (Vec<Pattern>, BTreeSet<String>) {
-        (self.patterns, self.attributes)
+        Ok(())
     }
 
     /// Where a node stands, in bytes.
@@ -101,11 +147,13 @@ impl<'a> Checker<'a> {
         match &mut node.expr {
             Expr::Literal(literal) => self.literal(id, literal),
             Expr::Ident(name) => self.variable(id, name),
-            Expr::Select(select) => self.select(id, select),
-            Expr::List(list) => self.list(id, &mut list.elements),
+            Expr::Select(_) => self.select(node),
+            Expr::List(list) => self.list(id, &mut list.elements, &list.optional_indices),
             Expr::Comprehension(comprehension) => self.comprehension(id, comprehension),
+            Expr::Call(call) if call.func_name == op::OPT_SELECT => self.select(node),
             Expr::Call(call) if call.target.is_some() => self.method(id, call),
             Expr::Call(call) => self.function(id, call),
+            Expr::Map(map) if self.language == Language::Template => self.map(id, map),
             Expr::Map(_) | Expr::Struct(_) => {
                 Err(self.refuse(id, "expressions here have no maps and no messages: use a list"))
             }
@@ -118,6 +166,7 @@ impl<'a> Checker<'a> {
             LiteralValue::Boolean(_) => Type::Truth,
             LiteralValue::Int(_) => Type::Number,
             LiteralValue::String(text) => Type::Text(text.inner().len()),
+            LiteralValue::Null if self.language == Language::Template => Type::Null,
             LiteralValue::Null => {
                 return Err(self.refuse(id, "nothing is null here: test with has(…) whether there is a value"));
             }
@@ -128,94 +177,42 @@ impl<'a> Checker<'a> {
         Ok(Known::new(type_, 1))
     }
 
-    fn variable(&self, id: u64, name: &str) -> Result<Known, Refusal> {
-        if let Some((_, type_)) = self.scope.iter().rev().find(|(known, _)| known == name) {
-            return Ok(Known::new(type_.clone(), 1));
+    fn variable(&mut self, id: u64, name: &str) -> Result<Known, Refusal> {
+        if let Some((_, type_)) = self.variables.iter().rev().find(|(known, _)| known == name) {
+            return Ok(Known::new(type_.clone(), 1).named(name));
         }
-        if name == "employee" {
-            return Ok(Known::new(Type::Employee, 1));
+        if let Some(type_) = self.scope.type_of(name) {
+            self.names.insert(name.to_owned());
+            return Ok(Known::new(type_, 1).named(name));
         }
         let known = self
-            .scope
+            .variables
             .iter()
             .map(|(known, _)| known.as_str())
             .filter(|known| *known != "@result");
         let hint = match attribute(name) {
-            Some(_) => format!("; did you mean employee.{name}?"),
-            None => suggest(name, known.chain(["employee"])),
+            Some(_) if self.scope.employee.is_some() => format!("; did you mean employee.{name}?"),
+            _ => suggest(name, known.chain(self.scope.all())),
         };
+        let all: Vec<&str> = self.scope.all().collect();
         Err(self.refuse(
             id,
-            format!("there is no {name} here, only employee and the variables of macros{hint}"),
+            format!(
+                "there is no {name} here, only {} and the variables of macros{hint}",
+                all.join(", ")
+            ),
         ))
     }
 
-    fn select(&mut self, id: u64, select: &mut SelectExpr) -> Result<Known, Refusal> {
-        let operand = self.check(&mut select.operand)?;
-        let at = if select.test {
-            self.scanned.last_in(self.place(id))
-        } else {
-            self.scanned.selected(self.place(id))
-        };
-        let field = select.field.clone();
-        let refuse = |sentence: String| Err(self.scanned.refuse(at, sentence));
-        let (type_, mention) = match &operand.type_ {
-            Type::Employee => match attribute(&field) {
-                Some(type_) => {
-                    // Of a location or of the custom fields, what is selected of it is mentioned.
-                    let mentioned = select.test || !matches!(type_, Type::Place(_) | Type::CustomFields);
-                    (type_, mentioned.then(|| field.clone()))
-                }
-                None => return refuse(no_attribute(&field)),
-            },
-            Type::Place(_) if PARTS.contains(&field.as_str()) => (
-                Type::Text(MAX_VALUE),
-                Some(format!("{}.{field}", place_of(&operand.type_))),
-            ),
-            Type::Place(place) => {
-                let hint = suggest(&field, PARTS.into_iter());
-                return refuse(format!(
-                    "there is no employee.{place}.{field}, only name, country, state and city{hint}"
-                ));
-            }
-            Type::Group if field == "path" => (Type::list(Type::Text(MAX_VALUE), MAX_PATH), None),
-            Type::Group => {
-                let hint = suggest(&field, std::iter::once("path"));
-                return refuse(format!("a group has no {field}, only path{hint}"));
-            }
-            Type::CustomFields => {
-                let Some(holds) = self.schema.custom_field(&field) else {
-                    let hint = suggest(&field, self.schema.custom_fields());
-                    return refuse(format!(
-                        "no HRISConnection declares the custom field {field}{hint}: declare it in spec.customFields"
-                    ));
-                };
-                let (mark, type_) = match holds {
-                    CustomFieldType::Integer => ("i", Type::Number),
-                    CustomFieldType::Boolean => ("b", Type::Truth),
-                    // A date is written so that the order of the texts is the order of the days.
-                    CustomFieldType::String | CustomFieldType::Date => ("s", Type::Text(MAX_VALUE)),
-                };
-                select.field = format!("{mark}:{field}");
-                (type_, Some(format!("customFields.{field}")))
-            }
-            other => return refuse(format!("{} has no {field}, nor any other part", other.words())),
-        };
-        self.attributes.extend(mention);
-        let steps = operand.steps + type_.weight() + 1;
-        if select.test {
-            select.field = format!("?{}", select.field);
-            return Ok(Known::new(Type::Truth, steps));
-        }
-        Ok(Known::new(type_, steps))
-    }
-
-    fn list(&mut self, id: u64, elements: &mut [IdedExpr]) -> Result<Known, Refusal> {
+    fn list(&mut self, id: u64, elements: &mut [IdedExpr], optional: &[usize]) -> Result<Known, Refusal> {
         let mut of = Type::Nothing;
         let mut steps: u64 = 1;
         let most = elements.len();
-        for element in elements {
-            let known = self.check(element)?;
+        for (place, element) in elements.iter_mut().enumerate() {
+            let mut known = self.check(element)?;
+            if optional.contains(&place) {
+                known.type_ = self.optional(element.id, known.type_)?;
+            }
             of = match of.join(&known.type_) {
                 Some(joined) => joined,
                 None => {
@@ -230,14 +227,68 @@ impl<'a> Checker<'a> {
             };
             steps = steps.saturating_add(known.steps).saturating_add(known.type_.weight());
         }
-        if !of.is_plain() && of != Type::Group {
+        if !of.is_placeable() && of != Type::Group {
             return Err(self.refuse(id, format!("a list cannot hold {}: name a text of it", of.words())));
         }
         Ok(Known::new(Type::list(of, most), steps))
     }
 
+    /// What `?` before an element or an entry takes.
+    fn optional(&self, id: u64, type_: Type) -> Result<Type, Refusal> {
+        match type_ {
+            Type::Optional(of) => Ok(*of),
+            other => Err(self.refuse(
+                id,
+                format!(
+                    "? before it takes a value that may be absent, such as employee.?jobTitle, and this is {}",
+                    other.words()
+                ),
+            )),
+        }
+    }
+
+    /// A map is put together for a result alone: nothing can be asked of it.
+    fn map(&mut self, id: u64, map: &mut MapExpr) -> Result<Known, Refusal> {
+        let mut steps: u64 = 1;
+        let mut weight: u64 = 1;
+        let mut keys = BTreeSet::new();
+        for entry in &mut map.entries {
+            let at = entry.id;
+            let EntryExpr::MapEntry(entry) = &mut entry.expr else {
+                return Err(self.refuse(at, "there are no messages here: write a map, {'name': value}"));
+            };
+            let Expr::Literal(LiteralValue::String(key)) = &entry.key.expr else {
+                return Err(self.refuse(
+                    entry.key.id,
+                    "the key of a map is written out as a text: {'name': value}",
+                ));
+            };
+            if !keys.insert(key.inner().to_owned()) {
+                return Err(self.refuse(entry.key.id, "this key stands twice in the map: remove one"));
+            }
+            let mut known = self.check(&mut entry.value)?;
+            if entry.optional {
+                known.type_ = self.optional(entry.value.id, known.type_)?;
+            }
+            if !known.type_.is_placeable() {
+                return Err(self.refuse(
+                    entry.value.id,
+                    format!("a map cannot hold {}: {}", known.type_.words(), known.type_.mend()),
+                ));
+            }
+            let more = known.type_.weight().saturating_add(4);
+            weight = weight.saturating_add(more);
+            steps = steps.saturating_add(known.steps).saturating_add(more);
+        }
+        if weight > self.language.budget() {
+            return Err(self.refuse(id, "this map may grow too large: put less into it"));
+        }
+        Ok(Known::new(Type::Object(weight), steps))
+    }
+
     fn comprehension(&mut self, id: u64, comprehension: &mut ComprehensionExpr) -> Result<Known, Refusal> {
         let range = self.check(&mut comprehension.iter_range)?;
+        let range = any::as_items(&mut comprehension.iter_range, range);
         let Type::List(element, most) = range.type_ else {
             return Err(self.refuse_call(
                 id,
@@ -245,7 +296,7 @@ impl<'a> Checker<'a> {
             ));
         };
         let name = comprehension.iter_var.clone();
-        if name == "employee" || name.starts_with('.') || self.scope.iter().any(|(known, _)| *known == name) {
+        if self.scope.has(&name) || name.starts_with('.') || self.variables.iter().any(|(known, _)| *known == name) {
             return Err(self.refuse_call(
                 id,
                 format!("the variable {name} has a meaning already around this macro: name it otherwise"),
@@ -255,25 +306,27 @@ impl<'a> Checker<'a> {
             return Err(self.refuse_call(
                 id,
                 format!(
-                    "at most {MAX_MACROS} macros stand within each other: use `in`, or split it over several policies"
+                    "at most {MAX_MACROS} macros stand within each other: use `in`, or {}",
+                    self.language.split()
                 ),
             ));
         }
         self.macros += 1;
         let start = self.check(&mut comprehension.accu_init)?;
-        let depth = self.scope.len();
-        self.scope.push((comprehension.accu_var.clone(), start.type_.clone()));
-        self.scope.push((name, (*element).clone()));
+        let depth = self.variables.len();
+        self.variables
+            .push((comprehension.accu_var.clone(), start.type_.clone()));
+        self.variables.push((name, (*element).clone()));
         let go_on = self.check(&mut comprehension.loop_cond)?;
         let step = self.check(&mut comprehension.loop_step)?;
         let mut result = step.type_;
         if let Type::List(_, length) = &mut result {
             *length = most;
         }
-        self.scope.truncate(depth);
-        self.scope.push((comprehension.accu_var.clone(), result.clone()));
+        self.variables.truncate(depth);
+        self.variables.push((comprehension.accu_var.clone(), result.clone()));
         let end = self.check(&mut comprehension.result)?;
-        self.scope.truncate(depth);
+        self.variables.truncate(depth);
         self.macros -= 1;
         let round = go_on
             .steps
@@ -290,25 +343,6 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn place_of(type_: &Type) -> &'static str {
-    match type_ {
-        Type::Place(name) => name,
-        _ => "",
-    }
-}
-
 fn suggest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     meant(name, known).map_or_else(String::new, |meant| format!("; did you mean {meant}?"))
-}
-
-fn no_attribute(name: &str) -> String {
-    let hint = match name {
-        "managerRef" | "manager" => ": use the selector's key manager beside the expression".to_owned(),
-        "tenure" | "phase" => ": use the selector's key tenure, or lifecycle.phases, beside the expression".to_owned(),
-        "department" => "; did you mean departments?".to_owned(),
-        "email" | "mail" => "; did you mean workEmail?".to_owned(),
-        "title" => "; did you mean jobTitle?".to_owned(),
-        _ => suggest(name, attributes()),
-    };
-    format!("there is no employee.{name}{hint}")
 }

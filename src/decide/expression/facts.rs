@@ -1,7 +1,12 @@
 //! An employee's facts as CEL sees them, read where the expression asks for them and copied nowhere.
 //!
-//! The checked tree asks by marked names: `?jobTitle` for whether there is one (`has`), and for custom fields
-//! `s:`, `i:` or `b:` before the name, by the type that their connection declares.
+//! The checked tree asks by marked names: `?jobTitle` for whether there is one (`has`), and for custom fields and
+//! the fields of records `s:`, `i:`, `b:`, `l:` or `j:` before the name, by the type that is declared for them.
+
+mod json;
+mod record;
+
+use std::collections::BTreeMap;
 
 use cel::ExecutionError;
 use cel::common::traits::Indexer;
@@ -9,21 +14,31 @@ use cel::common::types::{CelBool, CelInt, CelList, CelString, Type};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 
+pub(super) use self::json::{Ask, Whole};
 use super::pattern::Pattern;
 use super::schema::{MAX_PATH, MAX_VALUE};
+use super::values::{Given, Values};
 use crate::api::employee::{EmployeeSpec, GroupPath, Location};
 
-/// What an evaluation can name: the employee, and the expression's patterns by `@` and their number.
+/// What an evaluation can name: the values that it is given, and the expression's patterns by `@` and their number.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
-    pub spec: &'a EmployeeSpec,
+    pub values: &'a Values<'a>,
     pub patterns: &'a [Pattern],
 }
 
 impl VariableResolver for Facts<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         if variable == "employee" {
-            return Some(CowVal::owned(Node::Employee(self.spec)));
+            return self.values.employee.map(|spec| CowVal::owned(Node::Employee(spec)));
+        }
+        if let Some((name, given)) = self.values.get(variable) {
+            return Some(match given {
+                Given::Text(text) => CowVal::owned(CelString::from(text)),
+                Given::Number(number) => CowVal::owned(CelInt::from(number)),
+                Given::Record(fields) => CowVal::owned(Node::Record(name, fields)),
+                Given::Json(value) => json::value(value),
+            });
         }
         let number: usize = variable.strip_prefix('@')?.parse().ok()?;
         self.patterns
@@ -41,6 +56,10 @@ enum Node<'a> {
     Place(&'static str, Option<&'a Location>),
     CustomFields(&'a EmployeeSpec),
     Group(&'a [String]),
+    /// A record, by its name.
+    Record(&'a str, &'a BTreeMap<String, serde_json::Value>),
+    /// What of an answer is neither a text, a truth value, a whole number nor null.
+    Json(&'a serde_json::Value),
 }
 
 impl Val for Node<'_> {
@@ -88,6 +107,9 @@ impl<'a> Node<'a> {
     where
         'a: 'v,
     {
+        if let (Self::Json(value), Some(ask)) = (&self, field.downcast_ref::<Ask>()) {
+            return json::answer(value, ask);
+        }
         let Some(field) = field.downcast_ref::<CelString>().map(CelString::inner) else {
             return Err(ExecutionError::no_such_key("employee"));
         };
@@ -102,6 +124,9 @@ impl<'a> Node<'a> {
                 text(location.and_then(|location| part_of(location, field)), name)
             }
             Self::CustomFields(spec) => custom_field(spec, field),
+            Self::Record(name, fields) => record::field(name, fields, field),
+            // The checked tree asks an answer with `Ask` alone.
+            Self::Json(_) => Err(ExecutionError::no_such_key(field)),
             Self::Group(path) => {
                 if path.len() > MAX_PATH {
                     return Err(too_large("a group's path"));
@@ -236,5 +261,13 @@ fn bounded(value: &str) -> Result<CelString<'_>, ExecutionError> {
 }
 
 fn too_large(what: &str) -> ExecutionError {
-    ExecutionError::function_error("employee", format!("{what} is larger than its kind allows"))
+    said(format!("{what} is larger than its kind allows"))
+}
+
+/// The function's name of the errors whose message is for people.
+pub(super) const SAID: &str = "rollcall";
+
+/// An error in words for people, which hold no value.
+pub(super) fn said(sentence: impl Into<String>) -> ExecutionError {
+    ExecutionError::function_error(SAID, sentence.into())
 }

@@ -1,63 +1,64 @@
-//! Expressions of selectors: CEL over `employee`, and the only room that knows CEL.
+//! Expressions of selectors and templates: CEL over `employee` and what else a [`Scope`] names, and the only room that
+//! knows CEL.
 //!
-//! An expression comes from whoever may write a policy, so nothing in it may stop the process or hold up other tenants.
-//! Before it is parsed its size and depth are capped ([`scan`]); before it is evaluated every name and every type in it
-//! is checked and the most steps that it can take are counted ([`check`]); and what it can ask of an employee is bounded
-//! ([`facts`]). Nothing in it can read a clock, so that every future change of its answer is a change of facts.
+//! An expression comes from whoever may write a policy or a target, and an answer from whoever runs the target, so
+//! nothing in either may stop the process or hold up other tenants. Before it is parsed its size and depth are capped
+//! ([`scan`]); before it is evaluated every name and every type in it is checked and the most steps that it can take are
+//! counted ([`check`]); and what it can ask of an employee or an answer is bounded ([`facts`], [`functions`]). Nothing in
+//! it can read a clock, so that every future change of its answer is a change of facts.
 //!
 //! The language is a part of CEL: truth values, whole numbers, texts and lists, with `has`, `all`, `exists`,
 //! `exists_one`, `map`, `filter`, `in`, `size`, `int`, `string` and the methods of texts. It differs in
 //! what an employee lacks: a text that is absent or blank can be asked for with `has`, and using it otherwise makes the
 //! answer unknown; a list that is absent is empty, and `has` is false of it.
+//!
+//! ```text
+//! Expression      a selector's condition                                    Match
+//! Reading         one expression of a template's language                   a JSON value, truth, text or items
+//! Template        a tree of JSON with `${…}` in its texts                   the tree with values placed into it
+//! TextTemplate    one text with `${…}`                                      a text
+//! ```
+//!
+//! Templates and readings have more: optional values (`employee.?jobTitle`, `a[?0]`, `orValue`, `or`, `hasValue`,
+//! `optional.of`, `optional.none`), which leave out where there is nothing; `split`, `join`, `replace`, `substring` and
+//! `base64.encode`; `null`; maps, as results alone; and values of any kind, such as an answer's, whose kind is found out
+//! when they are there. Of these `null` counts as no value: `has` is false of it, `.?` leaves it out, and it can be
+//! compared with `null`. What is missing, of another kind than it is used as, or too large is an error and never false:
+//! a text of an answer has at most 64 KB, a macro goes through at most 1,000 of its elements, and in each of these a text
+//! has at most 1 KB and a list at most 100 elements.
 
 mod check;
+mod compiled;
 mod facts;
+mod functions;
+mod language;
 mod pattern;
+mod reading;
 mod scan;
 mod schema;
+mod scope;
+mod template;
+mod values;
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use cel::common::ast::IdedExpr;
 use cel::common::types::CelBool;
-use cel::parser::{ParseErrors, Parser};
-use cel::{Context, Env, ExecutionError, Value, extensions};
 
-use self::check::Checker;
-use self::facts::{Facts, part_of, text_of};
-use self::pattern::Pattern;
-use self::scan::Scanned;
+use self::compiled::Compiled;
+use self::language::Language;
+pub use self::language::{BUDGET, TEMPLATE_BUDGET};
+pub use self::reading::{Expect, Reading};
 pub use self::schema::Schema;
-use super::custom_field::{CustomField, custom_field};
-use super::phase::is_unconfirmed;
+pub use self::scope::{Holds, Scope};
+pub use self::template::{Template, TextTemplate};
+pub use self::values::Values;
 use super::selector::Match;
 use crate::api::employee::EmployeeSpec;
 
-/// The most steps that an evaluation may take, each of them a node of the tree, or some 100 bytes of text: enough for a
-/// macro within another over all the groups that an employee can have.
-pub const BUDGET: u64 = 50_000;
-
-/// Bytes of stack for the parser and the checks. Within the caps of [`scan`] they take some 4 MB where they are built
-/// without optimisation, and a fraction otherwise; a thread has 2 MB.
-const COMPILING_STACK: usize = 16 << 20;
-
-/// Bytes of stack for an evaluation: a thread that has less left gets more.
-const EVALUATION_STACK: usize = 1 << 20;
-
-/// An expression, checked and ready to be asked.
+/// A selector's expression, checked and ready to be asked.
 #[derive(Clone, Debug)]
-pub struct Expression(Arc<Checked>);
-
-#[derive(Debug)]
-struct Checked {
-    tree: IdedExpr,
-    patterns: Vec<Pattern>,
-    attributes: BTreeSet<String>,
-    steps: u64,
-}
+pub struct Expression(Arc<Compiled>);
 
 /// Why an expression is refused, in a sentence that says how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,17 @@ impl Refusal {
             position: Some((before.matches('\n').count() + 1, line.chars().count() + 1)),
         }
     }
+
+    /// The same, of what begins at the byte `start` of `source`.
+    fn within(mut self, source: &str, start: usize) -> Self {
+        let begun = Self::at(source, start, "").position.unwrap_or((1, 1));
+        self.position = Some(match self.position {
+            None => begun,
+            Some((1, column)) => (begun.0, begun.1 + column - 1),
+            Some((line, column)) => (begun.0 + line - 1, column),
+        });
+        self
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -98,153 +110,36 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// The functions that expressions have; `None` where the crate refuses its own, which no test has seen.
-static ENVIRONMENT: LazyLock<Option<Arc<Env>>> = LazyLock::new(|| {
-    let mut env = Env::stdlib();
-    env.add_extension(extensions::strings).ok()?;
-    pattern::add_matches(&mut env).ok()?;
-    Some(Arc::new(env))
-});
-
 impl Expression {
     /// Checks an expression over the employees that `schema` describes. What is refused never was evaluated, and what
     /// is not refused takes at most [`BUDGET`] steps for any employee.
     pub fn compile(source: &str, schema: &Schema) -> Result<Self, Refusal> {
-        let scanned = Scanned::new(source)?;
-        stacker::grow(COMPILING_STACK, || Self::parse(&scanned, schema))
-    }
-
-    fn parse(scanned: &Scanned<'_>, schema: &Schema) -> Result<Self, Refusal> {
-        let source = scanned.source;
-        // A second wall around code that is not ours: a slip in it must cost one policy, not the process.
-        let parsed = catch_unwind(|| Parser::new().error_recovery_limit(1).parse_with_source_info(source));
-        let (mut tree, places) = match parsed {
-            Ok(Ok(parsed)) => parsed,
-            Ok(Err(errors)) => return Err(syntax(source, &errors)),
-            Err(_) => return Err(Refusal::whole("it cannot be parsed: write it in another way")),
-        };
-        let mut checker = Checker::new(scanned, &places, schema);
-        let steps = checker.condition(&mut tree)?;
-        let (patterns, attributes) = checker.found();
-        Ok(Self(Arc::new(Checked {
-            tree,
-            patterns,
-            attributes,
-            steps,
-        })))
+        let scope = Scope::new().employee(schema);
+        Compiled::new(source, Language::Selector, &scope).map(|compiled| Self(Arc::new(compiled)))
     }
 
     /// Whether it is true of an employee. It is unknown where it needs what the employee lacks, or what is gone without
     /// that being confirmed.
     pub fn matches(&self, spec: &EmployeeSpec) -> Match {
-        if let Some(why) = self.doubt(spec) {
-            return Match::unknown(why);
-        }
-        let Some(env) = ENVIRONMENT.as_ref() else {
-            return Match::unknown("expressions cannot be evaluated".to_owned());
-        };
-        let facts = Facts {
-            spec,
-            patterns: &self.0.patterns,
-        };
-        let evaluate = || {
-            let mut context = Context::with_env(env.clone());
-            context.set_variable_resolver(&facts);
-            let value = Value::resolve_val(&self.0.tree, &context).map_err(|error| why(&error))?;
+        let truth = self.0.evaluate(&Values::new().employee(spec), |value| {
             let truth = value.downcast_ref::<CelBool>().map(|truth| *truth.inner());
             truth.ok_or_else(|| "the expression has no truth value".to_owned())
-        };
-        let evaluated = stacker::maybe_grow(EVALUATION_STACK, 2 * EVALUATION_STACK, || {
-            catch_unwind(AssertUnwindSafe(evaluate))
         });
-        match evaluated {
-            Ok(Ok(truth)) => Match::of(truth.into()),
-            Ok(Err(why)) => Match::unknown(why),
-            Err(_) => Match::unknown("the expression cannot be evaluated".to_owned()),
+        match truth {
+            Ok(truth) => Match::of(truth.into()),
+            Err(why) => Match::unknown(why),
         }
     }
 
     /// The attributes that it mentions, by their names in an Employee's spec, such as `jobTitle`,
     /// `workLocation.country` or `customFields.costCenter`.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
-        self.0.attributes.iter().map(String::as_str)
+        self.0.attributes()
     }
 
     /// The most steps that an evaluation takes, whoever the employee is; at most [`BUDGET`].
     pub fn steps(&self) -> u64 {
         self.0.steps
-    }
-
-    /// Why it cannot be told what an attribute is that it mentions: one that is gone without that being confirmed, or a
-    /// custom field that nobody looked for. Of a list only a part may be gone.
-    fn doubt(&self, spec: &EmployeeSpec) -> Option<String> {
-        let custom = self.attributes().filter_map(|name| name.strip_prefix("customFields."));
-        for name in custom {
-            if let CustomField::Unknown(why) = custom_field(spec, name) {
-                return Some(why);
-            }
-        }
-        if spec.source.as_ref().is_none_or(|source| source.unconfirmed.is_empty()) {
-            return None;
-        }
-        let unconfirmed = |name: &&str| {
-            let (attribute, part) = name.split_once('.').unwrap_or((name, ""));
-            let place = match attribute {
-                "workLocation" => spec.work_location.as_ref(),
-                "homeLocation" => spec.home_location.as_ref(),
-                _ => None,
-            };
-            let value = match attribute {
-                "workLocation" | "homeLocation" => place.and_then(|place| part_of(place, part)),
-                "customFields" => return false,
-                _ => text_of(spec, attribute),
-            };
-            value.is_none() && (is_unconfirmed(spec, name) || is_unconfirmed(spec, attribute))
-        };
-        let name = self.attributes().find(unconfirmed)?;
-        Some(format!(
-            "{name} had a value and has none now, which is not confirmed yet"
-        ))
-    }
-}
-
-/// The first of the parser's errors; the others follow from it.
-fn syntax(source: &str, errors: &ParseErrors) -> Refusal {
-    let Some(error) = errors.errors.first() else {
-        return Refusal::whole("it cannot be parsed: write it in another way");
-    };
-    let message = error.msg.trim_start_matches("Syntax error: ");
-    let message: String = message
-        .split(" expecting {")
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(120)
-        .collect();
-    let sentence = format!("it cannot be read from here on ({message}): mend the syntax");
-    match (usize::try_from(error.pos.0), usize::try_from(error.pos.1)) {
-        (Ok(line), Ok(column)) if line > 0 => Refusal {
-            sentence,
-            position: Some((line.min(source.lines().count().max(1)), column.max(1))),
-        },
-        _ => Refusal::whole(sentence),
-    }
-}
-
-/// Why an evaluation failed, in words that hold no value of the employee.
-fn why(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::NoSuchKey(name) if name.starts_with("employee.") => {
-            format!("{name} has no value: test has({name}) first where that is no doubt")
-        }
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
-            "the expression divides by zero".to_owned()
-        }
-        ExecutionError::Overflow(..) => "a number in the expression grows too large".to_owned(),
-        ExecutionError::IndexOutOfBounds(_) => "the expression asks for what is beyond the end of a list".to_owned(),
-        ExecutionError::FunctionError { function, message } if function == "employee" => message.clone(),
-        ExecutionError::FunctionError { function, .. } => format!("{function} in the expression cannot read its text"),
-        _ => "the expression cannot be evaluated".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@
 mod lexer;
 
 use self::lexer::Lexer;
-use super::Refusal;
+use super::{Language, Refusal};
 
 /// Characters in an expression, as the CRD says.
 pub(super) const MAX_LENGTH: usize = 2048;
@@ -44,16 +44,17 @@ pub(super) struct Scanned<'a> {
 }
 
 impl<'a> Scanned<'a> {
-    pub(super) fn new(source: &'a str) -> Result<Self, Refusal> {
+    pub(super) fn new(source: &'a str, language: Language) -> Result<Self, Refusal> {
         if source.chars().nth(MAX_LENGTH).is_some() {
             return Err(Refusal::whole(format!(
-                "it has more than {MAX_LENGTH} characters: split it over several policies"
+                "it has more than {MAX_LENGTH} characters: {}",
+                language.split()
             )));
         }
-        let tokens = Lexer::new(source).tokens()?;
+        let tokens = Lexer::new(source, 0, language).tokens()?;
         let scanned = Self { source, tokens };
         if scanned.tokens.is_empty() {
-            return Err(Refusal::whole("it is empty: say what must be true, or leave it out"));
+            return Err(Refusal::whole(language.empty()));
         }
         scanned.check_depth()?;
         Ok(scanned)
@@ -70,8 +71,10 @@ impl<'a> Scanned<'a> {
 
     /// The byte at which the name stands that a dot at `offset` selects.
     pub(super) fn selected(&self, offset: usize) -> usize {
-        let next = self.token_at(offset).and_then(|place| self.tokens.get(place + 1));
-        next.map_or(offset, |token| token.start)
+        let after = self.token_at(offset).map_or(self.tokens.len(), |place| place + 1);
+        let mut rest = self.tokens.iter().skip(after);
+        let name = rest.find(|token| self.text(**token) != "?");
+        name.map_or(offset, |token| token.start)
     }
 
     /// The byte at which the name stands that the bracket at `offset` calls.
@@ -88,8 +91,8 @@ impl<'a> Scanned<'a> {
         let mut last = offset;
         for token in self.tokens.iter().skip_while(|token| token.start < offset) {
             match self.text(*token) {
-                "(" | "[" => depth += 1,
-                ")" | "]" => depth = depth.saturating_sub(1),
+                "(" | "[" | "{" => depth += 1,
+                ")" | "]" | "}" => depth = depth.saturating_sub(1),
                 _ => {}
             }
             if depth == 0 {
@@ -106,12 +109,12 @@ impl<'a> Scanned<'a> {
         let mut before = None;
         for token in &self.tokens {
             let text = self.text(*token);
-            let is_operand =
-                before.is_some_and(|before: Token| before.kind != Kind::Sign || matches!(self.text(before), ")" | "]"));
+            let is_operand = before
+                .is_some_and(|before: Token| before.kind != Kind::Sign || matches!(self.text(before), ")" | "]" | "}"));
             let frame = open.last_mut();
             if let (Kind::Sign, Some(frame)) = (token.kind, frame) {
                 match text {
-                    "(" | "[" => {
+                    "(" | "[" | "{" => {
                         if is_operand {
                             frame.members += 1;
                         }
@@ -120,10 +123,12 @@ impl<'a> Scanned<'a> {
                             ..Frame::default()
                         });
                     }
-                    ")" | "]" => {
-                        let wanted = frame
-                            .bracket
-                            .map(|bracket| if self.text(bracket) == "(" { ")" } else { "]" });
+                    ")" | "]" | "}" => {
+                        let wanted = frame.bracket.map(|bracket| match self.text(bracket) {
+                            "(" => ")",
+                            "[" => "]",
+                            _ => "}",
+                        });
                         if wanted != Some(text) {
                             return Err(self.refuse(token.start, format!("{text} closes nothing: remove it")));
                         }
@@ -154,6 +159,12 @@ impl<'a> Scanned<'a> {
     pub(super) fn refuse(&self, at: usize, sentence: impl Into<String>) -> Refusal {
         Refusal::at(self.source, at, sentence)
     }
+}
+
+/// The byte of the `}` that closes the expression of a template that begins at the byte `start` of `source`; `None`
+/// where nothing closes it.
+pub(super) fn closing(source: &str, start: usize) -> Result<Option<usize>, Refusal> {
+    Lexer::new(source, start, Language::Template).closing()
 }
 
 /// What is open within one pair of brackets.

@@ -1,4 +1,4 @@
-//! What an expression can speak of: the attributes of an employee, their types, and how large they can be.
+//! What an expression can say of an employee: the attributes, their types, and how large they can be.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,22 @@ use crate::api::hris_connection::CustomFieldType;
 /// Bytes in a text of an employee. The CRD allows 256 characters at most; what is longer all the same, where an older
 /// CRD let it through, is not evaluated.
 pub(super) const MAX_VALUE: usize = 1024;
+/// Bytes in a text that a template is given beside the employee.
+pub(super) const MAX_GIVEN: usize = 4096;
+/// Texts in a list that a template is given.
+pub(super) const MAX_GIVEN_LIST: usize = 256;
+/// Bytes in a text of an answer, and in a text that a template builds.
+pub(super) const MAX_WHOLE: usize = 64 << 10;
+/// Elements of an answer's list that a macro or `in` goes through.
+pub(super) const MAX_LIST: usize = 1000;
+/// Bytes in a text of an element of such a list, where there may be many.
+pub(super) const MAX_PART: usize = 1024;
+/// Elements of a list in an element of such a list.
+pub(super) const MAX_PART_LIST: usize = 100;
+
+/// Parts that a text is split into.
+pub(super) const MAX_PARTS: usize = 64;
+
 /// Names in a group's path.
 pub(super) const MAX_PATH: usize = 16;
 
@@ -27,6 +43,15 @@ pub(super) enum Type {
     CustomFields,
     /// An element of a list that has none.
     Nothing,
+    /// A part of an answer, of whatever kind it turns out to be; as a text it has so many bytes at most.
+    Any(usize),
+    /// Named values that a template is given, by the name of them all.
+    Record(String),
+    /// A value that may be absent, which is no error.
+    Optional(Box<Type>),
+    /// A map that a template puts together, and the steps that a copy takes.
+    Object(u64),
+    Null,
 }
 
 impl Type {
@@ -42,6 +67,19 @@ impl Type {
             Self::Place(_) => "a location",
             Self::CustomFields => "all the custom fields",
             Self::Nothing => "nothing",
+            Self::Any(_) => "a value of any kind",
+            Self::Record(_) => "all of a record",
+            Self::Optional(_) => "a value that may be absent",
+            Self::Object(_) => "a map",
+            Self::Null => "null",
+        }
+    }
+
+    /// What to do where it cannot be placed.
+    pub(super) fn mend(&self) -> &'static str {
+        match self {
+            Self::Optional(_) => "say .orValue(…), or write ? before it",
+            _ => "name a text of it",
         }
     }
 
@@ -52,7 +90,9 @@ impl Type {
     /// Steps that a copy takes, or a comparison with an equal.
     pub(super) fn weight(&self) -> u64 {
         match self {
-            Self::Text(bytes) => 1 + *bytes as u64 / 512,
+            Self::Text(bytes) | Self::Any(bytes) => 1 + *bytes as u64 / 512,
+            Self::Optional(of) => of.weight().saturating_add(1),
+            Self::Object(weight) => *weight,
             Self::List(of, most) => (*most as u64).saturating_mul(of.weight()).saturating_add(1),
             _ => 1,
         }
@@ -65,6 +105,14 @@ impl Type {
             (one, Self::Nothing) => one.clone(),
             (Self::Text(one), Self::Text(other)) => Self::Text(*one.max(other)),
             (Self::List(one, most), Self::List(other, more)) => Self::list(one.join(other)?, *most.max(more)),
+            (Self::Any(one), Self::Any(other)) => Self::Any(*one.max(other)),
+            (Self::Any(most), other) | (other, Self::Any(most)) if other.is_placeable() => {
+                Self::Any(other.bytes().max(*most))
+            }
+            (Self::Optional(one), Self::Optional(other)) => Self::Optional(Box::new(one.join(other)?)),
+            (Self::Object(one), Self::Object(other)) => Self::Object(*one.max(other)),
+            (Self::Null, Self::Null) => Self::Null,
+            (Self::Null, other) | (other, Self::Null) if other.is_placeable() => Self::Any(other.bytes()),
             (one, other) if one == other => one.clone(),
             _ => return None,
         })
@@ -76,6 +124,23 @@ impl Type {
             Self::Truth | Self::Number | Self::Text(_) | Self::Nothing => true,
             Self::List(of, _) => of.is_plain(),
             _ => false,
+        }
+    }
+
+    /// Whether a template can place it as it is: a group, a location and a record are more than is meant.
+    pub(super) fn is_placeable(&self) -> bool {
+        match self {
+            Self::Any(_) | Self::Object(_) | Self::Null => true,
+            Self::List(of, _) => of.is_placeable(),
+            other => other.is_plain(),
+        }
+    }
+
+    /// Bytes of the longest text that it can be.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(bytes) | Self::Any(bytes) => *bytes,
+            _ => 0,
         }
     }
 }

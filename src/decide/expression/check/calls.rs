@@ -3,12 +3,12 @@
 use cel::common::ast::operators as op;
 use cel::common::ast::{CallExpr, Expr, LiteralValue};
 
-use super::{Checker, Known, suggest};
-use crate::decide::expression::Refusal;
+use super::{Checker, Known, any, build, suggest};
 use crate::decide::expression::pattern::{MAX_PATTERNS, Pattern};
-use crate::decide::expression::schema::Type;
+use crate::decide::expression::schema::{MAX_LIST, MAX_WHOLE, Type};
+use crate::decide::expression::{Language, Refusal};
 
-/// Bytes of a text that an expression puts together.
+/// Bytes of a text that a selector's expression puts together.
 const MAX_BUILT: usize = 4096;
 /// Elements of a list that an expression puts together.
 const MAX_ELEMENTS: usize = 512;
@@ -32,13 +32,30 @@ impl Checker<'_> {
         if MACROS.contains(&name.as_str()) {
             return Err(self.refuse_call(id, how_to_call(&name)));
         }
-        if !METHODS.contains(&name.as_str()) {
-            return Err(self.refuse_call(id, no_function(&name)));
+        let is_template = self.language == Language::Template;
+        if is_template && let Some(known) = self.qualified(id, call)? {
+            return Ok(known);
         }
-        let Some(target) = call.target.as_deref_mut() else {
-            return Err(self.refuse_call(id, no_function(&name)));
+        let builds = is_template && build::METHODS.contains(&name.as_str());
+        if !builds && !METHODS.contains(&name.as_str()) {
+            return Err(self.refuse_call(id, self.no_function(&name)));
+        }
+        let Some(node) = call.target.as_deref_mut() else {
+            return Err(self.refuse_call(id, self.no_function(&name)));
         };
-        let target = self.check(target)?;
+        let target = self.check(node)?;
+        if builds {
+            return self.build(id, call, target);
+        }
+        if let (Type::Any(_), "size", []) = (&target.type_, name.as_str(), call.args.as_slice()) {
+            let mut all = vec![target];
+            call.args.extend(call.target.take().map(|target| *target));
+            let known = self.any(id, call, &all)?;
+            return known
+                .or_else(|| all.pop())
+                .ok_or_else(|| self.refuse_call(id, how_to_call("size")));
+        }
+        let target = any::as_text(node, target);
         if let (Type::List(..), "size", []) = (&target.type_, name.as_str(), call.args.as_slice()) {
             return Ok(Known::new(Type::Number, target.steps + 2));
         }
@@ -46,6 +63,7 @@ impl Checker<'_> {
             let hint = match (&target.type_, name.as_str()) {
                 (Type::List(of, _), _) if **of == Type::Group => ": say exists(g, \"Sales\" in g.path)",
                 (Type::List(..), _) => ": say exists(x, …), or use `in`",
+                (Type::Optional(_), _) => ": say .orValue(…) before it",
                 _ => "",
             };
             return Err(self.refuse_call(
@@ -81,15 +99,9 @@ impl Checker<'_> {
                 Ok(Known::new(Type::Truth, steps))
             }
             ("startsWith" | "endsWith" | "contains", [argument]) => {
-                let given = self.check(argument)?;
-                let Type::Text(more) = given.type_ else {
-                    return Err(self.refuse(
-                        argument.id,
-                        format!("{name} takes a text, and this is {}", given.type_.words()),
-                    ));
-                };
+                let (more, given) = self.text_argument(&name, argument)?;
                 let found = if name == "contains" { through(128) } else { 2 };
-                let steps = target.steps + given.steps + found + (more / 512) as u64;
+                let steps = target.steps + given + found + (more / 512) as u64;
                 Ok(Known::new(Type::Truth, steps))
             }
             _ => Err(self.refuse_call(id, how_to_call(&name))),
@@ -104,16 +116,21 @@ impl Checker<'_> {
                 return Err(self.refuse_call(id, how_to_call(&name)));
             }
             if !FUNCTIONS.contains(&name.as_str()) {
-                return Err(self.refuse_call(id, no_function(&name)));
+                return Err(self.refuse_call(id, self.no_function(&name)));
             }
         }
-        let mut arguments = Vec::new();
-        let mut steps: u64 = 1;
+        let mut all = Vec::new();
         for argument in &mut call.args {
-            let known = self.check(argument)?;
-            steps = steps.saturating_add(known.steps);
-            arguments.push(known.type_);
+            all.push(self.check(argument)?);
         }
+        let all = self.settle(id, call, all)?;
+        if let Some(known) = self.any(id, call, &all)? {
+            return Ok(known);
+        }
+        let steps = all.iter().fold(1_u64, |sum, known| sum.saturating_add(known.steps));
+        let arguments: Vec<Type> = all.into_iter().map(|known| known.type_).collect();
+        let is_template = self.language == Language::Template;
+        let max_elements = if is_template { 2 * MAX_LIST } else { MAX_ELEMENTS };
         let refuse = |sentence: String| {
             let at = self.place(id);
             Err(self
@@ -168,6 +185,12 @@ impl Checker<'_> {
                 _ => return refuse(format!("{} cannot be in a list of other values", one.words())),
             },
             (op::IN, [_, other]) => return refuse(format!("`in` looks into a list, and there is {}", other.words())),
+            (op::ADD, [Type::Text(one), Type::Text(other)]) if is_template && one + other > MAX_BUILT => {
+                Self::concat(call);
+                let built = Type::Text((one + other).min(MAX_WHOLE));
+                let weight = built.weight();
+                (built, weight)
+            }
             (op::ADD, [Type::Text(one), Type::Text(other)]) if one + other > MAX_BUILT => {
                 return refuse(format!(
                     "the text may grow beyond {MAX_BUILT} bytes: put less of it together"
@@ -179,9 +202,9 @@ impl Checker<'_> {
                 (built, weight)
             }
             (op::ADD, [Type::List(one, most), Type::List(other, more)]) => match one.join(other) {
-                Some(_) if most + more > MAX_ELEMENTS => {
+                Some(_) if most + more > max_elements => {
                     return refuse(format!(
-                        "the list may grow beyond {MAX_ELEMENTS} elements: put less of it together"
+                        "the list may grow beyond {max_elements} elements: put less of it together"
                     ));
                 }
                 Some(joined) => {
@@ -214,20 +237,24 @@ impl Checker<'_> {
         };
         Ok(Known::new(type_, steps.saturating_add(more)))
     }
-}
 
-fn no_function(name: &str) -> String {
-    if matches!(
-        name,
-        "timestamp" | "duration" | "now" | "today" | "getFullYear" | "getDate"
-    ) {
-        return format!(
-            "there is no {name}: an expression has no clock; use the selector's key tenure, and compare dates as texts, \
-             such as employee.startDate < \"2026-03-01\""
-        );
+    fn no_function(&self, name: &str) -> String {
+        if matches!(
+            name,
+            "timestamp" | "duration" | "now" | "today" | "getFullYear" | "getDate"
+        ) {
+            return format!(
+                "there is no {name}: an expression has no clock; use the selector's key tenure, and compare dates as \
+                 texts, such as employee.startDate < \"2026-03-01\""
+            );
+        }
+        let known = MACROS.into_iter().chain(FUNCTIONS).chain(METHODS);
+        let hint = match self.language {
+            Language::Selector => suggest(name, known),
+            Language::Template => suggest(name, known.chain(build::METHODS)),
+        };
+        format!("there is no function {name}{hint}")
     }
-    let known = MACROS.into_iter().chain(FUNCTIONS).chain(METHODS);
-    format!("there is no function {name}{}", suggest(name, known))
 }
 
 fn how_to_call(name: &str) -> String {

@@ -2,21 +2,62 @@
 //! a text here and none there.
 
 use super::{Kind, MAX_TEXT, MAX_TOKENS, Token};
-use crate::decide::expression::Refusal;
+use crate::decide::expression::{Language, Refusal};
 
 /// Cuts a source into tokens.
 pub(super) struct Lexer<'a> {
     source: &'a str,
+    language: Language,
     at: usize,
 }
 
 impl<'a> Lexer<'a> {
-    pub(super) fn new(source: &'a str) -> Self {
-        Self { source, at: 0 }
+    /// Begins at the byte `at`.
+    pub(super) fn new(source: &'a str, at: usize, language: Language) -> Self {
+        Self { source, language, at }
     }
 
     pub(super) fn tokens(mut self) -> Result<Vec<Token>, Refusal> {
         let mut tokens = Vec::new();
+        while let Some(token) = self.next()? {
+            if tokens.len() == MAX_TOKENS {
+                return Err(self.refuse(
+                    token.start,
+                    format!(
+                        "it has more than {MAX_TOKENS} words and signs: {}",
+                        self.language.split()
+                    ),
+                ));
+            }
+            tokens.push(token);
+        }
+        Ok(tokens)
+    }
+
+    /// The byte of the `}` that closes what begins at the lexer's place; `None` where nothing closes it.
+    pub(super) fn closing(mut self) -> Result<Option<usize>, Refusal> {
+        let mut open = 0_usize;
+        for _ in 0..=MAX_TOKENS {
+            let Some(token) = self.next()? else {
+                return Ok(None);
+            };
+            match &self.source[token.start..token.end] {
+                "{" => open += 1,
+                "}" if open == 0 => return Ok(Some(token.start)),
+                "}" => open -= 1,
+                _ => {}
+            }
+        }
+        Err(self.refuse(
+            self.at,
+            format!(
+                "what is in ${{…}} has more than {MAX_TOKENS} words and signs: {}",
+                self.language.split()
+            ),
+        ))
+    }
+
+    fn next(&mut self) -> Result<Option<Token>, Refusal> {
         while let Some(c) = self.peek() {
             let start = self.at;
             let kind = match c {
@@ -33,19 +74,13 @@ impl<'a> Lexer<'a> {
                 '"' | '\'' => self.text(start, false)?,
                 _ => self.sign(c)?,
             };
-            if tokens.len() == MAX_TOKENS {
-                return Err(self.refuse(
-                    start,
-                    format!("it has more than {MAX_TOKENS} words and signs: split it over several policies"),
-                ));
-            }
-            tokens.push(Token {
+            return Ok(Some(Token {
                 kind,
                 start,
                 end: self.at,
-            });
+            }));
         }
-        Ok(tokens)
+        Ok(None)
     }
 
     fn rest(&self) -> &str {
@@ -128,6 +163,10 @@ impl<'a> Lexer<'a> {
                 "numbers are whole here, such as 42: no attribute holds another kind".to_owned()
             }
             '(' | ')' | '[' | ']' | '.' | ',' | '-' | '!' | '?' | ':' | '+' | '*' | '/' | '%' | '<' | '>' => {
+                self.at += 1;
+                return Ok(Kind::Sign);
+            }
+            '{' | '}' if self.language == Language::Template => {
                 self.at += 1;
                 return Ok(Kind::Sign);
             }
