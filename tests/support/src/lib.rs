@@ -10,6 +10,7 @@ pub mod merge;
 pub mod mutants;
 pub mod operator;
 pub mod process;
+pub mod products;
 pub mod proxy;
 pub mod scim_server;
 pub mod story;

@@ -8,13 +8,11 @@
 //! - `bulk` unsupported: `POST /Bulk` is answered 501; too many operations or too large a body are answered 413;
 //! - `etag` unsupported: neither an `ETag` header nor `meta.version` is given.
 
-use crate::process::{
-    CacheEntry, Context as _, Error, PortLease, Process, Result, Spec, TempDir, cached, find_program, http_client,
-    lock, output, ready_while, step,
-};
+use crate::process::{Context as _, Error, PortLease, Process, Result, Spec, TempDir, http_client, lock, ready_while};
+use crate::products::python_environment;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -63,7 +61,7 @@ pub struct ScimServer {
 impl ScimServer {
     /// Starts one and waits until it answers. The first ever on a machine installs it.
     pub async fn start(options: ScimOptions) -> Result<ScimServer> {
-        let python = python().await?;
+        let python = python_environment("scim-server", "the SCIM server", REQUIREMENTS).await?;
         let token = options
             .bearer_token
             .unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
@@ -276,63 +274,4 @@ impl ScimServer {
         found.sort();
         Ok(found)
     }
-}
-
-/// The interpreter of the environment in which the server is installed.
-async fn python() -> Result<PathBuf> {
-    if find_program(Path::new("python3")).is_none() {
-        return Err(Error(
-            "the tests and the quickstart need a SCIM server, which is written in Python, but there is no `python3`. \
-             Install Python 3.10 or newer, with its venv module"
-                .into(),
-        ));
-    }
-    // An environment works with the Python that made it only.
-    let which = "import sys; print(sys.version, sys.base_prefix)";
-    let version = output(Spec::new("python3").args(["-c", which]), None).await?;
-    if !version.status.success() {
-        return Err(Error(format!("python3 does not work: {}", version.stderr)));
-    }
-    let entry = CacheEntry {
-        name: "scim-server",
-        inputs: &[REQUIREMENTS, &version.stdout],
-    };
-    let directory = cached(entry, async |directory: &Path| {
-        let (log, venv) = (directory.join("log"), directory.join("venv"));
-        eprintln!("installing the SCIM server (once, some seconds)");
-        step(&Spec::new("python3").args(["-m", "venv"]).arg(&venv), &log, |_| {
-            "making a Python environment".into()
-        })
-        .await
-        .map_err(|error| {
-            Error(format!(
-                "{error}\nThe SCIM server needs a Python environment. If the venv module is missing, install it \
-                     (Debian and Ubuntu: apt-get install python3-venv)"
-            ))
-        })?;
-        let requirements = directory.join("requirements.txt");
-        std::fs::write(&requirements, REQUIREMENTS).context(|| format!("write {}", requirements.display()))?;
-        let pip = Spec::new(venv.join("bin/python"))
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--no-input",
-                "--disable-pip-version-check",
-                "--progress-bar",
-                "off",
-                "-r",
-            ])
-            .arg(&requirements);
-        step(&pip, &log, |log| {
-            format!(
-                "installing the SCIM server: {}",
-                log.lines().last().unwrap_or_default().trim()
-            )
-        })
-        .await
-    })
-    .await?;
-    // Its scripts name the directory that it was made in; the interpreter finds itself anywhere.
-    Ok(directory.join("venv/bin/python"))
 }
