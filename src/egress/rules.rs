@@ -128,12 +128,7 @@ impl Rules {
             Some(Host::Domain(name)) => return self.admit_name(name, clear),
             None => return Err("the URL has no host: set one".to_owned()),
         };
-        let reach = if clear {
-            Reach::Opened(Because::PlainHttp)
-        } else {
-            Reach::Public
-        };
-        self.vet(address, reach)
+        self.vet(address, by_scheme(clear))
             .map_err(|refusal| refusal.sentence(&format!("{address} is"), &format!("--egress-allow {address}")))
     }
 
@@ -160,7 +155,14 @@ const API_SERVER: &str = "the API server of this cluster";
 pub(super) fn reach(name: &str, clear: bool) -> Reach {
     if is_inner(name) {
         Reach::Opened(Because::InnerName)
-    } else if clear {
+    } else {
+        by_scheme(clear)
+    }
+}
+
+/// What an address must be for the sake of the scheme alone.
+fn by_scheme(clear: bool) -> Reach {
+    if clear {
         Reach::Opened(Because::PlainHttp)
     } else {
         Reach::Public

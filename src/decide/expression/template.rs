@@ -60,16 +60,12 @@ impl Template {
 
     /// The attributes of the employee that it mentions, by their names in an Employee's spec.
     pub fn attributes(&self) -> BTreeSet<&str> {
-        let mut all = BTreeSet::new();
-        self.tree.each(&mut |reading| all.extend(reading.attributes()));
-        all
+        self.tree.attributes()
     }
 
     /// Whether an expression in it mentions the name `name` of the scope.
     pub fn mentions(&self, name: &str) -> bool {
-        let mut found = false;
-        self.tree.each(&mut |reading| found |= reading.mentions(name));
-        found
+        self.tree.mentions(name)
     }
 }
 
@@ -100,20 +96,28 @@ impl TextTemplate {
 
     /// The attributes of the employee that it mentions, by their names in an Employee's spec.
     pub fn attributes(&self) -> BTreeSet<&str> {
-        let mut all = BTreeSet::new();
-        self.tree.each(&mut |reading| all.extend(reading.attributes()));
-        all
+        self.tree.attributes()
     }
 
     /// Whether an expression in it mentions the name `name` of the scope.
     pub fn mentions(&self, name: &str) -> bool {
-        let mut found = false;
-        self.tree.each(&mut |reading| found |= reading.mentions(name));
-        found
+        self.tree.mentions(name)
     }
 }
 
 impl Tree {
+    fn attributes(&self) -> BTreeSet<&str> {
+        let mut all = BTreeSet::new();
+        self.each(&mut |reading| all.extend(reading.attributes()));
+        all
+    }
+
+    fn mentions(&self, name: &str) -> bool {
+        let mut found = false;
+        self.each(&mut |reading| found |= reading.mentions(name));
+        found
+    }
+
     fn each<'a>(&'a self, visit: &mut impl FnMut(&'a Reading)) {
         match self {
             Self::Plain(_) => {}

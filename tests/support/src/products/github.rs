@@ -5,7 +5,7 @@
 //! for word: the whole of it takes half a minute to load.
 
 use super::install::{NodePackages, node_packages};
-use super::server::{Answer, Server, json};
+use super::server::{Answer, Server, headed, json};
 use crate::process::{Context as _, Error, Result};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -89,11 +89,7 @@ impl GitHubMock {
     ) -> Result<Answer> {
         self.server
             .send(method, path, |request| {
-                let mut request = request.bearer_auth("token");
-                for (name, value) in headers {
-                    request = request.header(*name, *value);
-                }
-                json(request, body)
+                json(headed(request.bearer_auth("token"), headers), body)
             })
             .await
     }

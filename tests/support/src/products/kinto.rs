@@ -6,7 +6,7 @@
 
 use super::install::python_environment;
 use super::secret;
-use super::server::{Answer, Server, json, names, strings};
+use super::server::{Answer, Server, headed, json, names, strings};
 use crate::process::Result;
 use serde_json::{Value, json as value};
 
@@ -91,11 +91,7 @@ impl Kinto {
     ) -> Result<Answer> {
         self.server
             .send(method, &format!("/v1{path}"), |request| {
-                let mut request = request.basic_auth(ADMIN, Some(&self.password));
-                for (name, value) in headers {
-                    request = request.header(*name, *value);
-                }
-                json(request, body)
+                json(headed(request.basic_auth(ADMIN, Some(&self.password)), headers), body)
             })
             .await
     }

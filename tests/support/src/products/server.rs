@@ -149,6 +149,12 @@ fn port_is_taken(error: &str) -> bool {
         .any(|words| error.contains(words))
 }
 
+/// Adds headers.
+pub(super) fn headed(request: RequestBuilder, headers: &[(&str, &str)]) -> RequestBuilder {
+    let add = |request: RequestBuilder, (name, value): &(&str, &str)| request.header(*name, *value);
+    headers.iter().fold(request, add)
+}
+
 /// Adds a body of JSON, if there is one.
 pub(super) fn json(request: RequestBuilder, body: Option<&Value>) -> RequestBuilder {
     match body {
