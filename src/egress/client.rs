@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
-use reqwest::{ClientBuilder, Request, Response, StatusCode, redirect};
+use reqwest::{Body, ClientBuilder, Request, Response, StatusCode, redirect};
 
+use super::fence::{Closed, Fence, Fenced};
 use super::names::{Names, Refused, Vetted};
 use super::rules::Rules;
 
@@ -122,6 +124,22 @@ impl EgressClient {
         let response = client.execute(request).await.map_err(unanswered)?;
         Ok(Answer { response })
     }
+
+    /// Sends one request, once, unless `fence` says no at the last moment: when the connection stands and the body is
+    /// about to be written. One without a body is asked about before that.
+    ///
+    /// # Errors
+    /// As [`EgressError`] says; [`EgressError::NotSent`] where the fence says no.
+    pub async fn execute_while(&self, mut request: Request, fence: &Fence) -> Result<Answer, EgressError> {
+        if !fence() {
+            return Err(EgressError::NotSent(Closed.to_string()));
+        }
+        let bytes = request.body().and_then(Body::as_bytes).map(Bytes::copy_from_slice);
+        if let Some(bytes) = bytes {
+            *request.body_mut() = Some(Body::wrap(Fenced::new(bytes, fence)));
+        }
+        self.execute(request).await
+    }
 }
 
 /// The status and headers of an answer, whose body is still to be read.
@@ -180,6 +198,9 @@ fn unanswered(error: reqwest::Error) -> EgressError {
         deepest = cause;
         if let Some(Refused(why)) = cause.downcast_ref() {
             return EgressError::Refused(why.clone());
+        }
+        if let Some(closed) = cause.downcast_ref::<Closed>() {
+            return EgressError::NotSent(closed.to_string());
         }
     }
     let late = error.is_timeout();

@@ -13,11 +13,13 @@
 //! The API server is called by kube's own client, whose address comes from the operator's configuration.
 
 mod client;
+mod fence;
 mod names;
 mod rules;
 mod special;
 
 pub use client::{Answer, EgressClient, EgressError, HttpOptions};
+pub use fence::Fence;
 pub use names::{Names, SystemNames};
 pub use rules::{Rules, range};
 

@@ -11,6 +11,8 @@ use parking_lot::Mutex as Lock;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::egress::Fence;
+
 /// How often a request that may not be sent looks whether it may now.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -51,7 +53,7 @@ pub struct Pace {
     /// Who is next in each lane, first come, first served.
     turns: [Mutex<()>; 2],
     held_until: Lock<Option<Instant>>,
-    may_send: Box<dyn Fn() -> bool + Send + Sync>,
+    may_send: Fence,
 }
 
 impl fmt::Debug for Pace {
@@ -106,7 +108,7 @@ impl Pace {
             losses: watch::Sender::new(0),
             turns: [Mutex::new(()), Mutex::new(())],
             held_until: Lock::new(None),
-            may_send: Box::new(|| true),
+            may_send: Arc::new(|| true),
         }
     }
 
@@ -124,9 +126,14 @@ impl Pace {
     #[must_use]
     pub fn only_while(self, may_send: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self {
-            may_send: Box::new(may_send),
+            may_send: Arc::new(may_send),
             ..self
         }
+    }
+
+    /// Whether something may be sent now: to be asked once more in the instant of sending.
+    pub fn fence(&self) -> &Fence {
+        &self.may_send
     }
 
     /// Nothing goes for this long, since the target asked for a pause.

@@ -84,7 +84,7 @@ impl Wire {
     }
 
     async fn attempt(&self, request: Sendable, purpose: Purpose, words: &str) -> Result<Raw, TargetError> {
-        let answer = self.http.execute(request).await;
+        let answer = self.http.execute_while(request, self.pace.fence()).await;
         let mut answer = answer.map_err(|error| no_answer(error, purpose, words))?;
         let status = answer.status();
         let limit = match purpose {

@@ -184,7 +184,7 @@ impl Client {
             *request.body_mut() = Some(body.to_string().into());
         }
         let _permit = self.pace.ready().await;
-        let answer = self.http.execute(request).await;
+        let answer = self.http.execute_while(request, self.pace.fence()).await;
         let mut answer = answer.map_err(|error| no_answer(&about, error))?;
         let status = answer.status();
         if !status.is_success() {
