@@ -7,6 +7,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use rollcall_support::merge::Company;
 use rollcall_support::proxy::{Script, request};
+use rollcall_support::scim_server::service_provider_config;
 use rollcall_support::world::{OPERATOR, World, WorldOptions};
 
 /// I4, I5: it finishes what it is sending, gives the Lease back, and its successor goes on at once without doing anything
@@ -15,6 +16,8 @@ use rollcall_support::world::{OPERATOR, World, WorldOptions};
 async fn a_stop_in_the_middle_of_hiring_hands_over() {
     let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rollcall"), Company::realistic(40, 3));
     options.script = Some(Script::none());
+    // Account by account, so that the stop comes between two of them.
+    options.scim.service_provider_config = Some(service_provider_config(true, true, false));
     // A Lease that is not given back would keep the successor waiting for longer than this story lasts.
     options.args = ["--lease-seconds", "300"].map(str::to_owned).to_vec();
     let world = World::new(options).await;

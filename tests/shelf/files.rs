@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::stage::{Example, shelf};
+use crate::stage::{Example, documents_of, shelf};
 
 fn folders() -> Vec<String> {
     let entries = std::fs::read_dir(shelf()).unwrap();
@@ -17,34 +17,51 @@ fn folders() -> Vec<String> {
 fn every_target_compiles_and_its_entitlements_fit() {
     let mut problems = Vec::new();
     for name in folders() {
-        let example = Example::read(&name);
-        let system = example.system.metadata.name.clone().unwrap();
-        for (entitlement, object) in &example.entitlements {
-            assert_eq!(object.spec.target_ref.name, system, "{entitlement}");
-        }
-        match example.definition() {
-            None => {}
-            Some(Err(found)) => problems.extend(found.iter().map(|problem| format!("{name}: {problem}"))),
-            Some(Ok(definition)) => {
-                for (entitlement, object) in &example.entitlements {
-                    let found = definition.check(&object.spec);
-                    problems.extend(found.iter().map(|problem| format!("{name}/{entitlement}: {problem}")));
-                }
-                let used: BTreeSet<&str> = example
-                    .entitlements
-                    .values()
-                    .filter_map(|object| Some(object.spec.http.as_ref()?.kind.as_str()))
-                    .collect();
-                for kind in definition.kinds.keys() {
-                    assert!(
-                        used.contains(kind.as_str()),
-                        "{name} shows no entitlement of kind {kind}"
-                    );
-                }
-            }
-        }
+        problems.extend(problems_of(&name, &Example::read(&name)));
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Whoever writes a target begins with a piece of the guide.
+#[test]
+fn every_definition_of_the_guide_compiles_and_its_entitlements_fit() {
+    let guide = std::fs::read_to_string(shelf().join("../../docs/http-targets.md")).unwrap();
+    let blocks = guide.split("```yaml\n").skip(1);
+    let blocks: Vec<&str> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 5, "{} blocks", blocks.len());
+    let examples = blocks.iter().map(|yaml| Example::of(&documents_of(yaml)));
+    let problems: Vec<String> = examples
+        .flat_map(|example| problems_of(&example.system.metadata.name.clone().unwrap(), &example))
+        .collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+fn problems_of(name: &str, example: &Example) -> Vec<String> {
+    let system = example.system.metadata.name.clone().unwrap();
+    for (entitlement, object) in &example.entitlements {
+        assert_eq!(object.spec.target_ref.name, system, "{entitlement}");
+    }
+    match example.definition() {
+        None => Vec::new(),
+        Some(Err(found)) => found.iter().map(|problem| format!("{name}: {problem}")).collect(),
+        Some(Ok(definition)) => {
+            let entitlements = example.entitlements.values();
+            let used: BTreeSet<&str> = entitlements
+                .filter_map(|object| Some(object.spec.http.as_ref()?.kind.as_str()))
+                .collect();
+            for kind in definition.kinds.keys() {
+                assert!(
+                    used.contains(kind.as_str()),
+                    "{name} shows no entitlement of kind {kind}"
+                );
+            }
+            let problems = example.entitlements.iter().flat_map(|(entitlement, object)| {
+                let found = definition.check(&object.spec).into_iter();
+                found.map(move |problem| format!("{name}/{entitlement}: {problem}"))
+            });
+            problems.collect()
+        }
+    }
 }
 
 #[test]

@@ -24,8 +24,12 @@ pub fn shelf() -> PathBuf {
 
 /// The documents of a file.
 pub fn documents(path: &std::path::Path) -> Vec<Value> {
-    let yaml = std::fs::read_to_string(path).unwrap();
-    serde_yaml::Deserializer::from_str(&yaml)
+    documents_of(&std::fs::read_to_string(path).unwrap())
+}
+
+/// The documents of a text.
+pub fn documents_of(yaml: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(yaml)
         .map(|document| Value::deserialize(document).unwrap())
         .collect()
 }
@@ -39,10 +43,6 @@ pub struct Example {
 
 impl Example {
     pub fn read(name: &str) -> Self {
-        fn of_kind<T: DeserializeOwned>(all: &[Value], kind: &str) -> Vec<T> {
-            let those = all.iter().filter(|document| document["kind"] == kind);
-            those.map(|document| T::deserialize(document).unwrap()).collect()
-        }
         let mut all = Vec::new();
         for file in ["target", "entitlements", "policy", "connection"] {
             let path = shelf().join(name).join(format!("{file}.yaml"));
@@ -50,16 +50,25 @@ impl Example {
                 all.extend(documents(&path));
             }
         }
-        let mut systems: Vec<TargetSystem> = of_kind(&all, "TargetSystem");
-        assert_eq!(systems.len(), 1, "{name}");
-        let entitlements: Vec<Entitlement> = of_kind(&all, "Entitlement");
+        Self::of(&all)
+    }
+
+    /// The one target of these, and what belongs to it.
+    pub fn of(all: &[Value]) -> Self {
+        fn of_kind<T: DeserializeOwned>(all: &[Value], kind: &str) -> Vec<T> {
+            let those = all.iter().filter(|document| document["kind"] == kind);
+            those.map(|document| T::deserialize(document).unwrap()).collect()
+        }
+        let mut systems: Vec<TargetSystem> = of_kind(all, "TargetSystem");
+        assert_eq!(systems.len(), 1, "{all:?}");
+        let entitlements: Vec<Entitlement> = of_kind(all, "Entitlement");
         Self {
             system: systems.remove(0),
             entitlements: entitlements
                 .into_iter()
                 .map(|entitlement| (entitlement.metadata.name.clone().unwrap(), entitlement))
                 .collect(),
-            connections: of_kind(&all, "HRISConnection"),
+            connections: of_kind(all, "HRISConnection"),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::controllers::report::{self, set_all};
 use crate::decide::Namespace;
 use crate::decide::definition::sentence;
 use crate::decide::index::Entry;
+use crate::decide::parameters::Schema;
 use crate::decide::unmanaged::of_another_object;
 use crate::targets::Found;
 
@@ -140,8 +141,13 @@ async fn tally_entitlement(
     Ok(action)
 }
 
-/// What its target's definition has against it, or why the target cannot tell.
+/// What contradicts itself or its target's definition, or why the target cannot tell.
 fn problems(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
+    of_its_kind(content, entitlement).or_else(|| Schema::of(content, entitlement).err())
+}
+
+/// What its target's definition has against what it names there.
+fn of_its_kind(content: &Namespace, entitlement: &Entitlement) -> Option<String> {
     let name = &entitlement.spec.target_ref.name;
     let is_http = |target: &Arc<TargetSystem>| target.spec.http.is_some();
     let target_is_http = content.targets.get(name)?.readable().is_some_and(is_http);
