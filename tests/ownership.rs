@@ -288,3 +288,43 @@ async fn a_deleted_employee_keeps_everything() {
     assert_eq!(left.len(), 1, "{list}");
     assert_eq!(left[0]["employee"], "eve");
 }
+
+/// Accounts that explain themselves by nobody are counted and named, a protected one is not, and none of them is touched;
+/// one that turns out to be an employee's is no orphan any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn orphans_are_counted_and_left_alone() {
+    let (world, operator) = tenant(", \"protectedAccounts\": [\"breakglass@example.com\"]").await;
+    let mut made = Vec::new();
+    for name in ["contractor", "gus", "breakglass"] {
+        made.push(world.scim.create_user(&email(name)).await.unwrap());
+    }
+    let (contractor, gus) = (&made[0], &made[1]);
+    let orphans = async |wanted: &mut [&String]| {
+        wanted.sort();
+        let wanted = json!({"count": wanted.len(), "samples": wanted});
+        world
+            .eventually(&operator, &format!("the orphans are {wanted}"), async || {
+                let shown = world.get("TargetSystem", "directory").await["status"]["orphans"].clone();
+                if shown == wanted {
+                    Ok(())
+                } else {
+                    Err(shown.to_string())
+                }
+            })
+            .await;
+    };
+    orphans(&mut [contractor, gus]).await;
+    let table = world.kubectl(&["get", "tsys", "directory", "-o", "wide"]).await;
+    assert!(table.contains("ORPHANS"), "{table}");
+
+    world.script.as_ref().unwrap().reset();
+    world.apply(&person("gus", "Engineering")).await;
+    world
+        .has_members(&operator, "Engineering", &["eve", "finn", "gus"])
+        .await;
+    orphans(&mut [contractor]).await;
+    assert_eq!(world.losses(), Vec::<String>::new());
+    let users = world.scim.users().await.unwrap();
+    assert_eq!(users.len(), 5, "{users:?}");
+    assert!(users.iter().all(|user| user["active"] != false), "{users:?}");
+}
