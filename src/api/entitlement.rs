@@ -256,7 +256,7 @@ pub struct EntitlementStatus {
     /// The generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`.
+    /// `Ready`; `Contended` while others keep giving what an `Authoritative` Entitlement takes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
@@ -325,6 +325,11 @@ pub struct Unmanaged {
     /// When the target was read back and no longer had it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Time>,
+    /// When others gave it again after it was taken, the last three times. Three within a day, and it is left alone for a day,
+    /// unless it is somebody's who left.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub given_back_at: Vec<Time>,
     /// Why it is in this state, in plain words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 256))]

@@ -121,19 +121,24 @@ pub fn is_said_locked(record: &AccountRecord) -> bool {
     record.reason == LOCKED
 }
 
-/// Writes down that others undid a grant; the last [`UNDONE_MAX`] times are kept.
-pub fn note_undoing(record: &mut EntitlementRecord, at: Timestamp) {
-    record.undone_at.push(Time(at));
-    let surplus = record.undone_at.len().saturating_sub(UNDONE_MAX);
-    record.undone_at.drain(..surplus);
+/// Writes down that others undid what we did; the last [`UNDONE_MAX`] times are kept.
+pub fn note_undoing(times: &mut Vec<Time>, at: Timestamp) {
+    times.push(Time(at));
+    let surplus = times.len().saturating_sub(UNDONE_MAX);
+    times.drain(..surplus);
 }
 
-/// Until when a grant that others keep undoing is left alone, where that is so at `now`.
-pub fn contended_until(record: &EntitlementRecord, now: Timestamp) -> Option<Timestamp> {
-    let (first, last) = (record.undone_at.first()?.0, record.undone_at.last()?.0);
-    let often = record.undone_at.len() >= UNDONE_MAX && first.duration_until(last) < CONTENDED_FOR;
+/// Until when what others undid at these times is left alone, where they keep doing so at `now`.
+pub fn contended_until(times: &[Time], now: Timestamp) -> Option<Timestamp> {
+    let (first, last) = (times.first()?.0, times.last()?.0);
+    let often = times.len() >= UNDONE_MAX && first.duration_until(last) < CONTENDED_FOR;
     let until = last.checked_add(CONTENDED_FOR).ok()?;
     (often && now < until).then_some(until)
+}
+
+/// An instant, for people.
+pub fn spelled(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 #[cfg(test)]
@@ -162,7 +167,7 @@ mod tests {
         assert_eq!(drift(&record, &Look::plain(false, at(2))), None);
         assert_eq!(drift(&record, &Look::plain(true, at(3))), None);
         assert_eq!(drift(&record, &Look::plain(false, at(3))), Some(Drift::Gone));
-        note_undoing(&mut record, at(3));
+        note_undoing(&mut record.undone_at, at(3));
         assert_eq!(drift(&record, &Look::plain(false, at(3))), None);
         // A record that does not say when it was there proves nothing.
         let record = EntitlementRecord {
@@ -221,16 +226,16 @@ mod tests {
     fn three_undoings_within_a_day_are_too_many_for_a_day() {
         let mut record = granted(0);
         for hour in [1, 13] {
-            note_undoing(&mut record, at(hour));
-            assert_eq!(contended_until(&record, at(hour)), None, "{hour}");
+            note_undoing(&mut record.undone_at, at(hour));
+            assert_eq!(contended_until(&record.undone_at, at(hour)), None, "{hour}");
         }
-        note_undoing(&mut record, at(24));
-        assert_eq!(contended_until(&record, at(24)), Some(at(48)));
-        assert_eq!(contended_until(&record, at(48)), None);
+        note_undoing(&mut record.undone_at, at(24));
+        assert_eq!(contended_until(&record.undone_at, at(24)), Some(at(48)));
+        assert_eq!(contended_until(&record.undone_at, at(48)), None);
         // A day lies between the first and the third of these.
-        note_undoing(&mut record, at(37));
+        note_undoing(&mut record.undone_at, at(37));
         assert_eq!(record.undone_at, [at(13), at(24), at(37)].map(Time));
-        assert_eq!(contended_until(&record, at(37)), None);
+        assert_eq!(contended_until(&record.undone_at, at(37)), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::decide::Namespace;
 use crate::decide::definition::sentence;
 use crate::decide::index::Entry;
 use crate::decide::parameters::Schema;
-use crate::decide::unmanaged::of_another_object;
+use crate::decide::unmanaged::{given_again, of_another_object};
 use crate::targets::Found;
 
 /// Reconciles the status of one entitlement.
@@ -117,7 +117,7 @@ async fn tally_entitlement(
     entitlement: &Arc<Entitlement>,
     mut status: EntitlementStatus,
     tally: Counts,
-    news: Vec<Fact>,
+    mut news: Vec<Fact>,
 ) -> Result<Action, RecordError> {
     let namespace = entitlement.namespace().unwrap_or_default();
     status.holders = tally.granted;
@@ -129,6 +129,21 @@ async fn tally_entitlement(
         .iter()
         .filter(|entry| entry.state == UnmanagedState::Held);
     status.held += u32::try_from(waiting.count()).unwrap_or(u32::MAX);
+    let now = context.clock.now();
+    let contended = {
+        let index = context.index.read();
+        let content = index.namespace(&namespace);
+        content.and_then(|content| given_again(content, &status.unmanaged, now))
+    };
+    match contended {
+        Some(fact) => {
+            let generation = entitlement.metadata.generation;
+            news.extend(set_all(&mut status.conditions, &[fact], generation, Timestamp::now()));
+        }
+        None => {
+            conditions::clear(&mut status.conditions, conditions::CONTENDED);
+        }
+    }
     let action = write(
         context,
         entitlement,

@@ -9,7 +9,7 @@ use crate::api::employee::{AccountRecord, AccountState, EntitlementRecord, Grant
 use crate::api::target::ManagementPolicy;
 use crate::decide::drift::{
     Drift, LOCKED, contended_until, drift, is_account_news, is_news, is_own, is_said_locked, looked_through,
-    note_undoing, settles,
+    note_undoing, settles, spelled,
 };
 use crate::decide::effect::{AccountLook, AccountSight, Intent, Look, RemoteKey};
 use crate::decide::losses::{account_name, claimants, is_unwanted, readable_target};
@@ -119,7 +119,7 @@ impl Planner<'_> {
                 }
                 for key in self.end_grants_of(target, &look.id) {
                     if let Some(record) = self.grants.get_mut(&key).filter(|record| !record.account_id.is_empty()) {
-                        note_undoing(record, look.at);
+                        note_undoing(&mut record.undone_at, look.at);
                     }
                 }
             }
@@ -248,13 +248,13 @@ impl Planner<'_> {
             clip(&why, 256).clone_into(&mut record.reason);
             return;
         }
-        note_undoing(record, at);
+        note_undoing(&mut record.undone_at, at);
         if found == Drift::Gone {
             record.granted_at = None;
             // What was made for the grant is gone with it.
             record.grant_id.clear();
         }
-        if contended_until(record, self.now).is_some() {
+        if contended_until(&record.undone_at, self.now).is_some() {
             self.contend(record);
         } else if let (Drift::Changed(names), Some(look)) = (&found, look)
             && self.take_in_more(record, &look, names)
@@ -277,14 +277,14 @@ impl Planner<'_> {
 
     /// Leaves a grant alone that others keep undoing. Returns whether that is so.
     pub(super) fn contend(&self, record: &mut EntitlementRecord) -> bool {
-        let Some(until) = contended_until(record, self.now) else {
+        let Some(until) = contended_until(&record.undone_at, self.now) else {
             return false;
         };
         if record.state != GrantState::Contended {
             forget_loss(record);
             record.state = GrantState::Contended;
         }
-        let until = until.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let until = spelled(until);
         record.reason = format!("others undid it at the target three times within a day: left alone until {until}");
         true
     }

@@ -83,7 +83,8 @@ impl Planner<'_> {
                 .filter(|((known, _), _)| known == key)
                 .map(|(_, record)| record)
         };
-        let barred = |record: &EntitlementRecord| !held(record) && contended_until(record, self.now).is_some();
+        let barred =
+            |record: &EntitlementRecord| !held(record) && contended_until(&record.undone_at, self.now).is_some();
         (!self.resolution.blocked.contains_key(key) && !records().any(barred)) || records().any(held)
     }
 

@@ -10,7 +10,7 @@ use crate::api::conditions::{self, Fact, clip};
 use crate::api::employee::{
     AccountRecord, AccountState, Counts, EmployeeStatus, EntitlementRecord, GrantState, NextTransition,
 };
-use crate::decide::drift::{contended_until, is_own};
+use crate::decide::drift::{contended_until, is_own, spelled};
 use crate::decide::index::{Namespace, Person};
 use crate::decide::losses::{account_of_another, claimants};
 use crate::decide::protected::PROTECTED;
@@ -51,7 +51,7 @@ pub(super) fn next_transition(
         what: clip(what, 256).to_owned(),
     });
     let contended = status.entitlements.iter().filter_map(|record| {
-        let until = contended_until(record, now).filter(|_| record.state == GrantState::Contended)?;
+        let until = contended_until(&record.undone_at, now).filter(|_| record.state == GrantState::Contended)?;
         Some(NextTransition {
             at: Time(until),
             what: clip(
@@ -136,7 +136,7 @@ fn contended(records: &[EntitlementRecord], now: Timestamp) -> Option<Fact> {
     let contended = records.iter().filter(|record| record.state == GrantState::Contended);
     let said: Vec<String> = contended
         .map(|record| {
-            let until = contended_until(record, now).map(|until| until.strftime("%Y-%m-%d %H:%M:%S UTC").to_string());
+            let until = contended_until(&record.undone_at, now).map(spelled);
             let until = until.map(|until| format!(", until {until}")).unwrap_or_default();
             format!("{} at {}{until}", record.entitlement, record.target)
         })

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-pub use self::condition::{left_by_others, left_with};
+pub use self::condition::{given_again, left_by_others, left_with};
 pub use self::forecast::forecast;
 pub use self::next::{Next, leave, next, of_another_object};
 pub use self::orphan::orphans;

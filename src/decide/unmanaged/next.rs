@@ -12,6 +12,7 @@ use super::{LIST_MAX, Scene, Seen};
 use crate::api::conditions::clip;
 use crate::api::employee::{Cause, GrantState, Phase, Release};
 use crate::api::entitlement::{Unmanaged, UnmanagedState};
+use crate::decide::drift::{contended_until, note_undoing, spelled};
 use crate::decide::effect::{Intent, Outcome, RemoteKey, short_digest};
 use crate::decide::guard::{Judge, Verdict};
 use crate::decide::index::{Namespace, Person};
@@ -93,7 +94,9 @@ pub fn next(scene: &Scene<'_>, old: &[Unmanaged], judge: &dyn Judge, outcomes: &
         let standing = of_all.unwrap_or_else(|| bench.of_one(id, owners));
         // One look may be older than a record, or show what is just being changed.
         let twice = entry.found_at.as_ref().is_some_and(|at| at.0 < seen.at);
+        let contended = contended(scene.namespace, &entry, scene.now);
         let standing = match standing {
+            Standing::Taken if contended.is_some() => Standing::Unclear(contended.unwrap_or_default()),
             Standing::Taken if !twice && entry.state == UnmanagedState::Found => {
                 Standing::Unclear("to be seen once more before it is taken".to_owned())
             }
@@ -162,6 +165,20 @@ fn is_left(state: GrantState) -> bool {
     state.may_be_held() && state != GrantState::Revoking
 }
 
+/// Why it is left alone since others keep giving it. What belongs to somebody who left is taken however often.
+pub(super) fn contended(namespace: &Namespace, entry: &Unmanaged, now: Timestamp) -> Option<String> {
+    let until = contended_until(&entry.given_back_at, now).filter(|_| !has_left(namespace, &entry.employee))?;
+    let until = spelled(until);
+    Some(format!(
+        "others gave it again three times within a day: left alone until {until}"
+    ))
+}
+
+fn has_left(namespace: &Namespace, employee: &str) -> bool {
+    let person = namespace.employees.get(employee);
+    person.is_some_and(|person| person.status.phase == Some(Phase::Terminated))
+}
+
 /// Whether it was read back and gone after this look.
 fn is_gone_since(entry: &Unmanaged, seen: Seen<'_>) -> bool {
     let gone_at = entry
@@ -176,6 +193,7 @@ fn found(old: Option<Unmanaged>, id: &str, seen: Seen<'_>) -> Unmanaged {
     let mut entry = old.unwrap_or_default();
     if entry.state == UnmanagedState::Revoked {
         // Somebody gave it again.
+        note_undoing(&mut entry.given_back_at, seen.at);
         forget(&mut entry);
         entry.left = false;
         entry.revoked_at = None;
@@ -321,17 +339,13 @@ fn intent_of(key: &RemoteKey, entry: &Unmanaged) -> Intent {
 /// The entries that matter most, in order of account id: what is on its way or waits, what the guard counts, what leavers
 /// hold, what is known to be somebody's, and the rest.
 fn shorten(namespace: &Namespace, mut list: Vec<Unmanaged>) -> Vec<Unmanaged> {
-    let has_left = |name: &str| {
-        let person = namespace.employees.get(name);
-        person.is_some_and(|person| person.status.phase == Some(Phase::Terminated))
-    };
     if list.len() > LIST_MAX {
         let rank = |entry: &Unmanaged| match entry.state {
             _ if entry.left => 0,
             UnmanagedState::Revoking => 0,
             UnmanagedState::Held => 1,
             _ if entry.release == Some(Release::Budget) => 2,
-            UnmanagedState::Found if has_left(&entry.employee) => 3,
+            UnmanagedState::Found if has_left(namespace, &entry.employee) => 3,
             UnmanagedState::Found if entry.cause.is_some() => 4,
             UnmanagedState::Found if !entry.employee.is_empty() => 5,
             UnmanagedState::Found => 6,

@@ -294,6 +294,45 @@ fn a_removal_whose_answer_was_lost_is_seen_gone() {
     assert!(story.is_taken("stranger"));
 }
 
+/// What others keep giving is taken three times within a day, and then left alone for a day, with words; what belongs to
+/// somebody who left is taken however often.
+#[test]
+fn what_others_keep_giving_is_left_alone_for_a_day() {
+    let mut story = Story::new("Authoritative");
+    let give_and_take = |story: &mut Story, account: &'static str| {
+        story.settle(&[account]);
+        assert!(story.is_taken(account), "{:?}", story.list);
+        story.look(&[]);
+        assert_eq!(story.states(), [(account, UnmanagedState::Revoked)]);
+    };
+    let said = |story: &Story| given_again(&story.namespace, &story.list, story.now());
+    for _ in 0..3 {
+        give_and_take(&mut story, "stranger");
+        assert_eq!(said(&story), None);
+    }
+    story.settle(&["stranger"]);
+    assert_eq!(story.states(), [("stranger", UnmanagedState::Found)]);
+    let until = "left alone until 2026-06-16 12:1";
+    assert!(story.reason("stranger").contains(until), "{}", story.reason("stranger"));
+    let fact = said(&story).unwrap();
+    assert_eq!(fact.type_, crate::api::conditions::CONTENDED);
+    assert!(fact.message.contains("stranger"), "{}", fact.message);
+    // A day later it is taken again, and only what happens then counts.
+    story.minute += 24 * 60;
+    give_and_take(&mut story, "stranger");
+    assert_eq!(said(&story), None);
+
+    let mut story = Story::new("Authoritative");
+    story.employee(
+        "ada",
+        &json!({"workEmail": "ada@x.io"}),
+        &json!({"phase": "Terminated", "accounts": [{"target": "okta", "id": "a", "state": "Deactivated"}]}),
+    );
+    for _ in 0..5 {
+        give_and_take(&mut story, "a");
+    }
+}
+
 /// I6: a typo empties no group. All are held together, in a set whose digest stays; approved, exactly they go.
 #[test]
 fn a_whole_group_waits_for_a_person() {
