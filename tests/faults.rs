@@ -129,7 +129,7 @@ const FAULTS: [Fault; 10] = [
         name: "200 with an error in it",
         begin: |proxy| {
             let error = json!({
-                "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "500", "detail": "later", "error": "later",
+                "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "500", "detail": "not now", "error": "not now",
             });
             proxy.respond_with(any, 200, &[("content-type", "application/json")], error.to_string(), 4);
         },
