@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use super::accounts::{done, may_be_ours, settle, update};
 use super::connection::Connection;
 use super::jobs::Task;
@@ -9,7 +11,7 @@ use super::look_ups::foreign;
 use super::once::{self, First, Unseen};
 use super::verdict::is_open;
 use super::{Halt, Writer};
-use crate::decide::effect::{AccountAction, AccountSight, Intent, Outcome};
+use crate::decide::effect::{AccountAction, AccountSight, Intent, Outcome, short_digest};
 use crate::targets::{Account, Found, Repeats, TargetError};
 
 /// The account that a creation is to make, as it was found: ours, or why it cannot be.
@@ -43,10 +45,7 @@ impl Writer {
         for task in &tasks {
             self.forget_absence(&task.employee);
         }
-        let people: Vec<_> = tasks
-            .iter()
-            .map(|task| (task.facts.clone(), task.job.intent.operation_id().to_owned()))
-            .collect();
+        let people: Vec<_> = tasks.iter().map(|task| (task.facts.clone(), key(task))).collect();
         let answers = connection.target.create_accounts(&people).await;
         let mut answers = answers.into_iter();
         let mut halt = None;
@@ -63,7 +62,7 @@ impl Writer {
 
     /// Creates an account at most once.
     pub(super) async fn create(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
-        let repeats = connection.target.repeats(None);
+        let repeats = repeats(connection, task);
         // Where a look shows what was made, an earlier process's creation is settled by one: names are not given twice.
         let age = match repeats {
             Repeats::Never => once::age(&task.job),
@@ -90,10 +89,8 @@ impl Writer {
     }
 
     async fn send_creation(&self, connection: &Connection, task: &Task) -> Result<Account, TargetError> {
-        let operation = task.job.intent.operation_id();
-        connection
-            .once(|target| target.create_account(&task.facts, operation))
-            .await
+        let key = key(task);
+        connection.once(|target| target.create_account(&task.facts, &key)).await
     }
 
     /// What comes of a creation's answer.
@@ -104,7 +101,7 @@ impl Writer {
         answer: Result<Account, TargetError>,
     ) -> Result<Outcome, TargetError> {
         let mut answer = answer;
-        let repeats = connection.target.repeats(None);
+        let repeats = repeats(connection, task);
         if answer.as_ref().is_err_and(is_open) && repeats == Repeats::Safely {
             answer = self.send_creation(connection, task).await;
         }
@@ -121,6 +118,7 @@ impl Writer {
             let now = Instant::now();
             self.note(task, |job| {
                 job.attempted = Some(now);
+                job.attempted_as = key(task);
                 job.settled = Some(once::settled(now, connection.timeout));
             });
         } else if !matches!(error, TargetError::Conflict(_)) {
@@ -200,4 +198,15 @@ impl Writer {
         let known = state.people.get_mut(employee);
         known.is_some_and(|known| std::mem::take(&mut known.sight) == AccountSight::Absent)
     }
+}
+
+/// Under which key a creation is sent: made with other attributes it is another effect, which an API that remembers keys would
+/// refuse under the same.
+fn key(task: &Task) -> String {
+    short_digest(["create", task.job.intent.operation_id(), &task.digest])
+}
+
+/// How the account can be made again now.
+fn repeats(connection: &Connection, task: &Task) -> Repeats {
+    once::now(connection.target.repeats(None), &task.job, &key(task), Timestamp::now())
 }

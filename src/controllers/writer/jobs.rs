@@ -340,6 +340,7 @@ mod tests {
             running: Some(Lane::Rest),
             inherited: false,
             attempted: None,
+            attempted_as: String::new(),
             settled: None,
             made: String::new(),
             alone: false,

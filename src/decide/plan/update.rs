@@ -36,6 +36,7 @@ impl Planner<'_> {
             GrantState::Failed | GrantState::NoSeat if record.granted_at.is_none() => {
                 // What the target did not take may be taken now.
                 if is_usable && record.desired_parameters != *ask {
+                    self.name_anew(&RemoteKey::of(record), record);
                     record.desired_parameters.clone_from(ask);
                     record.state = GrantState::Granting;
                 }

@@ -269,11 +269,8 @@ fn what_is_wanted_again_before_it_is_gone_is_turned_around() {
         (story.grant("chat").cause, story.grant("chat").released_at.clone()),
         (None, None)
     );
-    assert_eq!(
-        story.grant("chat").operation_id,
-        operation,
-        "the same employment, the same operation"
-    );
+    // The revocation may have been done: an API that remembers keys would answer with what it took.
+    assert_ne!(story.grant("chat").operation_id, operation);
     story.all_done();
     assert_eq!(
         (story.state("chat"), story.account().state),
