@@ -357,7 +357,7 @@ fn an_invitation_is_held_until_it_is_accepted_and_a_revoke_cancels_it() {
 #[test]
 fn what_waits_for_a_seat_is_meant_until_nobody_wants_it() {
     let mut story = Story::new();
-    story.saw(present(true, false));
+    story.saw(present(true, true));
     story.holds("chat", false);
     story.step();
     story.all_come_to(&Outcome::NoSeat("all 20 seats are taken".to_owned()));
@@ -572,7 +572,7 @@ fn an_address_alone_is_not_enough_to_take_an_account_over() {
     story.step();
     assert_eq!(
         (story.account().state, story.account().origin),
-        (AccountState::Active, Origin::Adopted)
+        (AccountState::Updating, Origin::Adopted)
     );
 }
 

@@ -468,7 +468,7 @@ fn an_account_that_is_to_be_used_stays() {
     let mut story = Story::new();
     story.account = json!({"onUnused": {"action": "Deactivate"}});
     story.target("okta");
-    story.saw(present(true, false));
+    story.saw(present(true, true));
     story.step();
     assert_eq!(story.account().state, AccountState::Active);
     assert!(!story.step().unjudged);
