@@ -31,7 +31,7 @@ pub struct EmployeeStatus {
     /// The next instant at which time alone changes something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<NextTransition>,
-    /// `StatusUnknown`, `ZoneUnknown`, `Conflict`, `AccountConflict`, `Contended`, `UnmanagedAccess`.
+    /// `StatusUnknown`, `ZoneUnknown`, `Conflict`, `AccountConflict`, `AccountLocked`, `Contended`, `UnmanagedAccess`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,

@@ -103,6 +103,7 @@ pub fn next(
     }
     planner.delete_when_due();
     if resolution.frozen.is_none() {
+        planner.settle_left();
         planner.say_left();
         planner.say_protected();
     }

@@ -530,10 +530,13 @@ fn an_account_that_others_locked_is_not_unlocked() {
         (AccountState::Active, LOCKED)
     );
     assert_eq!((story.state("chat"), story.intents()), (GrantState::Granted, vec![]));
+    let said = story.condition("AccountLocked").unwrap();
+    assert!(said.contains("A1 at okta. Activate it there"), "{said}");
     story.assert_stable();
     story.account_shows(Some(seen(true)));
     story.step();
     assert_eq!(story.account().reason, "");
+    assert_eq!(story.condition("AccountLocked"), None);
     story.assert_stable();
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::conditions::UNMANAGED_ACCESS;
+use crate::api::employee::DeletionPolicy;
 use crate::decide::effect::Holding;
 
 /// Policy `basics` as it gives `chat` with this limit, in its generation 1, by which everybody was judged.
@@ -471,6 +472,47 @@ fn without_update_the_record_says_what_differs() {
     story.edit_policy("basics", &limited("100"), 1);
     story.step();
     assert_eq!(story.grant("chat").reason, "");
+}
+
+/// I2 as far as we are let: an Employee that is deleted to revoke waits for what may not be taken, says so and how to end that;
+/// and goes once somebody took it by hand.
+#[test]
+fn a_deletion_that_may_not_revoke_says_what_it_waits_for() {
+    let deleted = || {
+        let mut story = with_limit("100");
+        story.may(&["Observe", "Grant", "Update"]);
+        story.edit(|ada| {
+            ada.deleting = true;
+            ada.spec.deletion_policy = DeletionPolicy::Revoke;
+        });
+        assert!(!story.step().empty);
+        story
+    };
+    let mut story = deleted();
+    let conditions = &story.ada().status.conditions;
+    let said = conditions.iter().find(|said| said.type_ == UNMANAGED_ACCESS).unwrap();
+    assert_eq!(said.reason, "DeletionWaits");
+    for words in ["chat at okta", "add the verb", "by hand", "deletionPolicy Orphan"] {
+        assert!(said.message.contains(words), "{words}: {}", said.message);
+    }
+    story.assert_stable();
+    // A look that shows it held changes nothing.
+    story.shows_limit("100", 1);
+    assert!(!story.step().empty);
+    story.sight.holds.insert(
+        key("okta", "chat"),
+        Look::plain(false, story.now + SignedDuration::from_mins(2)),
+    );
+    assert!(story.step().empty);
+    assert_eq!(story.state("chat"), GrantState::Revoked);
+    assert_eq!(story.grant("chat").reason, "somebody took it away at the target");
+    assert_eq!(story.says_left(), None);
+
+    let mut story = deleted();
+    story.may(&["Observe", "Grant", "Update", "Revoke"]);
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Revoking);
+    assert!(story.all_done().empty);
 }
 
 /// I2 as far as we are let: a leaver keeps what may not be taken, and everybody can see it.
