@@ -313,6 +313,14 @@ pub struct AccountRecord {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub sought: String,
+    /// The work email among those names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub sought_email: Option<String>,
+    /// The user name among those names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub sought_username: Option<String>,
     /// When the target last confirmed what we made of it; only a look after that says what others did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Time>,

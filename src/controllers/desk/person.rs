@@ -114,6 +114,8 @@ pub struct Note {
     pub grantors: Vec<String>,
     /// Whether the grant is there and its parameters are to change.
     pub updates: bool,
+    /// The work email and the user name under which no account was there when one was to be made.
+    pub sought: [Option<String>; 2],
     /// When the effect was begun, by the record.
     pub begun: Option<Timestamp>,
 }
@@ -234,6 +236,9 @@ fn note(status: &EmployeeStatus, intent: &Intent) -> Note {
             let record = status.accounts.iter().find(|record| record.target == *target);
             Note {
                 cause: record.and_then(|record| record.cause),
+                sought: record.map_or([None, None], |record| {
+                    [record.sought_email.clone(), record.sought_username.clone()]
+                }),
                 begun: record.and_then(|record| Some(record.begun_at.as_ref()?.0)),
                 ..Note::default()
             }
@@ -248,6 +253,7 @@ fn note(status: &EmployeeStatus, intent: &Intent) -> Note {
                 grantors: record.grantors.clone(),
                 updates: record.state == GrantState::Updating,
                 begun: record.begun_at.as_ref().map(|at| at.0),
+                ..Note::default()
             })
             .unwrap_or_default(),
     }

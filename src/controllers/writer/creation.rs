@@ -1,5 +1,6 @@
 //! Accounts are created at most once: what may have been done is looked for before it is tried again (I4).
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -11,8 +12,9 @@ use super::look_ups::foreign;
 use super::once::{self, First, Unseen};
 use super::verdict::is_open;
 use super::{Halt, Writer};
-use crate::decide::effect::{AccountAction, AccountSight, Intent, Outcome, short_digest};
-use crate::targets::{Account, Found, Repeats, TargetError};
+use crate::api::employee::EmployeeSpec;
+use crate::decide::effect::{AccountAction, AccountSight, Intent, Outcome, identity_digest, short_digest};
+use crate::targets::{Account, AccountFacts, Found, Repeats, TargetError};
 
 /// The account that a creation is to make, as it was found: ours, or why it cannot be.
 type Standing = Option<Result<Account, String>>;
@@ -133,13 +135,9 @@ impl Writer {
 
     /// Looks for the account that is to be made.
     async fn standing(&self, connection: &Connection, task: &Task) -> Result<Standing, TargetError> {
-        let facts = &task.facts;
-        let sought = match &task.job.intent {
-            Intent::Account { sought, .. } => sought.as_str(),
-            Intent::Membership { .. } => "",
-        };
-        Ok(match connection.read(|target| target.find_account(facts)).await? {
-            Found::One(account) if may_be_ours(&account, facts, sought) => Some(Ok(account)),
+        let (found, is_ours) = look_for(connection, task).await?;
+        Ok(match found {
+            Found::One(account) if is_ours => Some(Ok(account)),
             Found::One(account) => {
                 // Somebody else's account stands where ours should be: whether it is adopted is for the planner to say.
                 let sight = AccountSight::Present {
@@ -198,6 +196,42 @@ impl Writer {
         let known = state.people.get_mut(employee);
         known.is_some_and(|known| std::mem::take(&mut known.sight) == AccountSight::Absent)
     }
+}
+
+/// Looks for the account that is to be made, or may have been, and says whether it is ours. Where there is none under the names of
+/// today, it is looked for under those that it was first to be made with: a service that never shows our key knows it by them.
+pub(super) async fn look_for(connection: &Connection, task: &Task) -> Result<(Found<Account>, bool), TargetError> {
+    let facts = &task.facts;
+    let sought = match &task.job.intent {
+        Intent::Account { sought, .. } => sought.as_str(),
+        Intent::Membership { .. } => "",
+    };
+    let is_ours = |found: &Found<Account>, facts: &AccountFacts| matches!(found, Found::One(account) if may_be_ours(account, facts, sought));
+    let found = connection.read(|target| target.find_account(facts)).await?;
+    if found == Found::None
+        && let Some(before) = &under_sought_names(facts, sought, &task.job.note.sought)
+    {
+        let earlier = connection.read(|target| target.find_account(before)).await?;
+        if is_ours(&earlier, before) {
+            return Ok((earlier, true));
+        }
+    }
+    let ours = is_ours(&found, facts);
+    Ok((found, ours))
+}
+
+/// The person under the names that are on record as sought, where those of today are others.
+fn under_sought_names(facts: &AccountFacts, sought: &str, names: &[Option<String>; 2]) -> Option<AccountFacts> {
+    let [email, username] = names.clone();
+    let mut employee = EmployeeSpec::clone(&facts.employee);
+    (employee.work_email, employee.username) = (email.clone(), username.clone());
+    let others = sought == identity_digest(&employee) && sought != identity_digest(&facts.employee);
+    others.then(|| AccountFacts {
+        work_email: email,
+        username,
+        employee: Arc::new(employee),
+        ..facts.clone()
+    })
 }
 
 /// Under which key a creation is sent: made with other attributes it is another effect, which an API that remembers keys would

@@ -184,7 +184,12 @@ impl Planner<'_> {
                 return self.claim(record, id, belongs_to(other));
             }
             AccountSight::Foreign { why, .. } => return Usable::No(why.clone()),
-            AccountSight::Absent if settings.create => record.sought = identity_digest(&self.person.spec),
+            AccountSight::Absent if settings.create => {
+                let facts = &self.person.spec;
+                record.sought = identity_digest(facts);
+                record.sought_email.clone_from(&facts.work_email);
+                record.sought_username.clone_from(&facts.username);
+            }
             AccountSight::Absent => {
                 return Usable::No("there is no account, and account.create is false".to_owned());
             }
