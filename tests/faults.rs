@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -129,7 +130,7 @@ const FAULTS: [Fault; 10] = [
         name: "200 with an error in it",
         begin: |proxy| {
             let error = json!({
-                "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "500", "detail": "later", "error": "later",
+                "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "500", "detail": "not now", "error": "not now",
             });
             proxy.respond_with(any, 200, &[("content-type", "application/json")], error.to_string(), 4);
         },
@@ -348,4 +349,92 @@ async fn bank(name: &str, kind: &'static str, habits: Habits) {
     let script = Script::new(belongs);
     let story = BankStory::new(env!("CARGO_BIN_EXE_rollcall"), &script, &[], kind, habits).await;
     Tenant::Bank(story).suffer_all(name).await;
+}
+
+/// The key that a directory takes, and never shows again.
+fn keyless(status: StatusCode, body: &Bytes) -> (StatusCode, Bytes) {
+    let mut shown: Value = serde_json::from_slice(body).unwrap_or_default();
+    for user in shown["Resources"].as_array_mut().into_iter().flatten() {
+        if let Some(user) = user.as_object_mut() {
+            user.remove("externalId");
+        }
+    }
+    if let Some(shown) = shown.as_object_mut() {
+        shown.remove("externalId");
+    }
+    (status, shown.to_string().into())
+}
+
+async fn accounts(story: &Story) -> usize {
+    story.world.scim.users().await.expect("users").len()
+}
+
+/// I4: somebody gets another address while nobody knows whether their account was made, at a directory that never shows our key.
+/// The account is found by the address that it was made with, and is the only one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_address_before_it_is_known_whether_the_account_was_made() {
+    static BLIND: AtomicBool = AtomicBool::new(false);
+    let makes = |request: &RequestInfo| request.method == Method::POST && request.path.ends_with("/Users");
+    let is_user = |request: &RequestInfo| request.path.contains("/Users");
+    let mut story = Story::new(env!("CARGO_BIN_EXE_rollcall"), Some(Script::new(belongs)), &[]).await;
+    let operator = story.world.start().await;
+    if let Err(wrongs) = story.settle(PATIENCE).await {
+        panic!("never was as it should be: {wrongs:#?}\n{}", operator.logs());
+    }
+    let before = accounts(&story).await;
+    let proxy = story.world.scim_proxy.as_ref().expect("a script was given");
+    proxy.lose_answer(
+        move |request| {
+            // What comes after it shows nothing.
+            let is = makes(request);
+            BLIND.fetch_or(is, Ordering::SeqCst);
+            is
+        },
+        1,
+    );
+    proxy.respond_with(
+        move |request| is_user(request) && !makes(request) && BLIND.load(Ordering::SeqCst),
+        500,
+        &[],
+        Bytes::new(),
+        usize::MAX,
+    );
+    proxy.alter_answer(is_user, |status, body| keyless(status, &body), usize::MAX);
+    let mut person = story.newcomer();
+    story.tell(Chapter::Hire, &mut person);
+    story
+        .world
+        .eventually(&operator, "the account is made, and nobody heard of it", async || {
+            let number = accounts(&story).await;
+            (number == before + 1 && BLIND.load(Ordering::SeqCst))
+                .then_some(())
+                .ok_or_else(|| format!("{number} accounts"))
+        })
+        .await;
+    story.rename(&mut person);
+    story
+        .world
+        .eventually(&operator, "the new address is known", async || {
+            let found = story.world.employee(&person.email).await;
+            found.map(|_| ()).ok_or_else(|| "it is not".to_owned())
+        })
+        .await;
+    BLIND.store(false, Ordering::SeqCst);
+    story
+        .world
+        .eventually(&operator, "the account has the new address", async || {
+            let users = story.world.scim.users().await.expect("users");
+            let named = users
+                .iter()
+                .filter(|user| user["userName"] == person.email.as_str())
+                .count();
+            (named == 1).then_some(()).ok_or_else(|| format!("{users:?}"))
+        })
+        .await;
+    assert_eq!(
+        accounts(&story).await,
+        before + 1,
+        "I4: {:?}",
+        story.world.scim.users().await
+    );
 }

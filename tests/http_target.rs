@@ -326,7 +326,7 @@ async fn an_idempotency_key_makes_one_card_of_two_calls() {
     let server = Server::start().await;
     let target = target(&server);
     let travel = object("card", "travel");
-    assert_eq!(target.repeats(Some(&travel)), Repeats::Safely);
+    assert_eq!(target.repeats(Some(&travel)), Repeats::ByKey);
     server.fault(Method::POST, "/cards", Fault::After(502));
     let error = one(&target, &travel, card("u1", "500")).await.unwrap_err();
     assert_eq!(kind(&error), "Ambiguous");

@@ -69,7 +69,18 @@ async fn access_that_was_there_before_is_adopted() {
     let employee = world.has_grant(&operator, "ada", "everyone", "Granted").await;
     assert_ne!(record(&employee, "everyone")["origin"], "Adopted");
     assert_eq!(employee["status"]["accounts"][0]["origin"], "Adopted");
-    assert_eq!(world.scim.users().await.unwrap().len(), 1, "no second account");
+    let users = world.scim.users().await.unwrap();
+    assert_eq!(users.len(), 1, "no second account");
+    // What the target declares of accounts holds of one that was there, too.
+    world
+        .eventually(&operator, "the account has what ours have", async || {
+            let users = world.scim.users().await.unwrap();
+            let key = format!("{}/ada", world.namespace);
+            (users[0]["externalId"] == *key)
+                .then_some(())
+                .ok_or_else(|| format!("{users:?}"))
+        })
+        .await;
     assert_eq!(world.losses(), Vec::<String>::new());
 
     world.apply(&person("ada", "Sales")).await;

@@ -26,6 +26,8 @@ pub const CONFLICT: &str = "Conflict";
 
 /// The person's account at a target is claimed by another Employee too, or looks like somebody else's.
 pub const ACCOUNT_CONFLICT: &str = "AccountConflict";
+/// Others made an account of the person unusable, and Rollcall leaves it so.
+pub const ACCOUNT_LOCKED: &str = "AccountLocked";
 /// Others keep undoing what Rollcall grants.
 pub const CONTENDED: &str = "Contended";
 /// Somebody who left still holds what Rollcall did not give.
@@ -84,6 +86,10 @@ pub const CLAIMED_TWICE: &str = "ClaimedTwice";
 pub const PROTECTED: &str = "Protected";
 /// `managementPolicies` of the target leaves out the verb that would do it.
 pub const NOT_MANAGED: &str = "NotManaged";
+/// The same, and the deletion of the Employee waits until it is gone.
+pub const DELETION_WAITS: &str = "DeletionWaits";
+/// Somebody did it at the target.
+pub const BY_OTHERS: &str = "ByOthers";
 /// A policy gives parameters that the entitlement does not take.
 pub const PARAMETERS_REFUSED: &str = "ParametersRefused";
 /// The end that the object names is over.

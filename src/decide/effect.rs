@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE32_NOPAD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use sha2::{Digest, Sha256};
 
-use crate::api::employee::{AccountRecord, AccountState, EmployeeSpec, EntitlementRecord, GrantState};
+use crate::api::employee::{AccountRecord, AccountState, EmployeeSpec, EmployeeStatus, EntitlementRecord, GrantState};
 use crate::api::entitlement::RemoteObject;
 use crate::api::target::{Subject, SubjectAttribute};
 
@@ -383,29 +384,16 @@ pub fn short_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
 /// ever called on an acknowledged record.
 pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -> Vec<Intent> {
     let account = accounts.iter().filter_map(|record| {
-        let action = match record.state {
-            AccountState::Failed if !record.id.is_empty() => AccountAction::Update,
-            AccountState::Creating | AccountState::Failed | AccountState::NoSeat => AccountAction::Create,
-            AccountState::Updating => AccountAction::Update,
-            AccountState::Activating => AccountAction::Activate,
-            AccountState::Deactivating => AccountAction::Deactivate,
-            AccountState::Deleting => AccountAction::Delete,
-            _ => return None,
-        };
         Some(Intent::Account {
             target: record.target.clone(),
             id: record.id.clone(),
-            action,
+            action: action(record)?,
             sought: record.sought.clone(),
             operation_id: record.operation_id.clone(),
         })
     });
     let membership = entitlements.iter().filter_map(|record| {
-        let hold = match record.state {
-            GrantState::Granting | GrantState::Updating | GrantState::Failed | GrantState::NoSeat => true,
-            GrantState::Revoking => false,
-            _ => return None,
-        };
+        let hold = hold(record)?;
         Some(Intent::Membership {
             key: RemoteKey::of(record),
             account_id: record.account_id.clone(),
@@ -420,6 +408,61 @@ pub fn intents(accounts: &[AccountRecord], entitlements: &[EntitlementRecord]) -
         })
     });
     account.chain(membership).collect()
+}
+
+/// What a record says is under way with the account.
+fn action(record: &AccountRecord) -> Option<AccountAction> {
+    Some(match record.state {
+        AccountState::Failed if !record.id.is_empty() => AccountAction::Update,
+        AccountState::Creating | AccountState::Failed | AccountState::NoSeat => AccountAction::Create,
+        AccountState::Updating => AccountAction::Update,
+        AccountState::Activating => AccountAction::Activate,
+        AccountState::Deactivating => AccountAction::Deactivate,
+        AccountState::Deleting => AccountAction::Delete,
+        _ => return None,
+    })
+}
+
+/// Whether what a record says is under way gives, or takes.
+fn hold(record: &EntitlementRecord) -> Option<bool> {
+    match record.state {
+        GrantState::Granting | GrantState::Updating | GrantState::Failed | GrantState::NoSeat => Some(true),
+        GrantState::Revoking => Some(false),
+        _ => None,
+    }
+}
+
+/// Says of every effect that `before` does not have that it was begun now. What is under way already, refused or not, keeps its
+/// date.
+pub fn date_effects(status: &mut EmployeeStatus, before: &EmployeeStatus, now: Timestamp) {
+    for record in &mut status.entitlements {
+        let Some(effect) = hold(record) else { continue };
+        let mut records = before.entitlements.iter();
+        let known = records
+            .find(|known| known.operation_id == record.operation_id && RemoteKey::of(known) == RemoteKey::of(record));
+        let is_same = known.is_some_and(|known| {
+            hold(known) == Some(effect) && (!effect || known.desired_parameters == record.desired_parameters)
+        });
+        if !is_same {
+            record.begun_at = Some(begun(now, known.and_then(|known| known.begun_at.as_ref())));
+        }
+    }
+    for record in &mut status.accounts {
+        let Some(effect) = action(record) else { continue };
+        let known = before.accounts.iter().find(|known| known.target == record.target);
+        let is_same =
+            known.is_some_and(|known| action(known) == Some(effect) && known.operation_id == record.operation_id);
+        if !is_same {
+            record.begun_at = Some(begun(now, known.and_then(|known| known.begun_at.as_ref())));
+        }
+    }
+}
+
+/// Now, in whole seconds as a record keeps them, and later than the effect before.
+fn begun(now: Timestamp, before: Option<&Time>) -> Time {
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let next = before.and_then(|before| before.0.checked_add(SignedDuration::from_secs(1)).ok());
+    Time(next.map_or(now, |next| now.max(next)))
 }
 
 #[cfg(test)]

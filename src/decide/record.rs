@@ -16,6 +16,7 @@ pub fn absorb_account(record: &mut AccountRecord, outcome: &Outcome, now: Timest
     if matches!(outcome, Outcome::Done { .. }) {
         record.confirmed_at = Some(Time(now));
         record.sought.clear();
+        (record.sought_email, record.sought_username) = (None, None);
     }
     match outcome {
         // It is not there any more: a deletion of our own that we never heard back of, or somebody else's.

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use crate::api::employee::EmployeeSpec;
 use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::target::Capabilities;
+use crate::decide::effect::short_digest;
 pub use crate::decide::effect::{Holding, Match};
 
 /// A system that holds access. Every call is one attempt: retries, limits and order belong to the writer.
@@ -147,8 +148,10 @@ pub enum Looks {
 /// Whether a creation can be sent again when nobody knows whether it was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeats {
-    /// At once: it is done once however often it is sent, as a `PUT` to its own address, or with an idempotency key.
+    /// At once: it is done once however often it is sent, as a `PUT` to its own address.
     Safely,
+    /// At once, while the target remembers the key that it was first sent under; then as [`Found`](Self::Found).
+    ByKey,
     /// Once a look that would show it shows nothing.
     Found,
     /// Never: no look would show it.
@@ -170,11 +173,26 @@ pub struct Order {
     pub parameters: BTreeMap<String, String>,
     /// The target's own id of the grant, where that is known.
     pub grant_id: String,
-    /// Identifies this effect, as idempotency key or as the key that it is found by.
+    /// Identifies the grant, as its idempotency key and as the key that it is found by.
     pub operation_id: String,
+    /// Tells this effect from others of the same grant; empty where it has but one of each verb.
+    pub effect: String,
 }
 
 impl Order {
+    /// The idempotency key. The same effect sent again has the same, and no other effect has it: an API that remembers keys
+    /// answers with what came of the first, or refuses what is not the same.
+    pub fn key(&self) -> String {
+        let verb = match self.verb {
+            Verb::Grant => return self.operation_id.clone(),
+            Verb::Update => "update",
+            Verb::Revoke => "revoke",
+        };
+        let parameters = self.parameters.iter();
+        let parameters = parameters.flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        short_digest([verb, &self.operation_id, &self.effect].into_iter().chain(parameters))
+    }
+
     /// A plain grant or revocation.
     pub fn new(verb: Verb, account_id: impl Into<String>) -> Self {
         Self {
@@ -185,6 +203,7 @@ impl Order {
             parameters: BTreeMap::new(),
             grant_id: String::new(),
             operation_id: String::new(),
+            effect: String::new(),
         }
     }
 }
@@ -335,4 +354,36 @@ pub enum TargetError {
     /// It answered something that cannot be read.
     #[error("answers what cannot be read: {0}")]
     Malformed(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// I4: no effect is answered with what came of another; one that is sent twice is the same.
+    #[test]
+    fn every_effect_has_a_key_of_its_own() {
+        let order = |verb, limit: &str, effect: &str| {
+            let order = Order {
+                parameters: [("limit".to_owned(), limit.to_owned())].into(),
+                operation_id: "op".to_owned(),
+                effect: effect.to_owned(),
+                ..Order::new(verb, "A1")
+            };
+            order.key()
+        };
+        // A lost record finds the grant by its operation alone.
+        assert_eq!(order(Verb::Grant, "5", "2026-06-15T12:00:00Z"), "op");
+        let effects = [
+            (Verb::Grant, "5", ""),
+            (Verb::Update, "5", "2026-06-15T12:00:00Z"),
+            (Verb::Update, "9", "2026-06-15T12:00:00Z"),
+            (Verb::Update, "5", "2026-06-15T12:00:01Z"),
+            (Verb::Revoke, "5", "2026-06-15T12:00:01Z"),
+            (Verb::Revoke, "5", "2026-06-15T12:00:02Z"),
+        ];
+        let keys = || effects.map(|(verb, limit, effect)| order(verb, limit, effect));
+        assert_eq!(keys(), keys());
+        assert_eq!(BTreeSet::from(keys()).len(), effects.len());
+    }
 }

@@ -14,7 +14,8 @@ async fn a_filter_that_is_ignored_finds_nobody_else() {
         nameless(odd.target.find_account(&ada()).await.unwrap()),
         Found::One(account("2", None))
     );
-    assert_eq!(odd.filters().len(), 1);
+    // That may have been a page of two: the second shows that it was not.
+    assert_eq!(odd.filters().len(), 2);
     let stranger = AccountFacts {
         external_id: "hr/e-bob".to_owned(),
         work_email: Some("bob@example.com".to_owned()),

@@ -1,7 +1,7 @@
 //! All accounts at once: complete, or an error.
 
 use axum::http::Method;
-use rollcall::targets::Target;
+use rollcall::targets::{AccountFacts, Found, Target};
 use serde_json::{Value, json};
 
 use crate::odd::*;
@@ -112,4 +112,54 @@ async fn a_list_that_is_not_whole_is_an_error() {
         let error = odd.target.accounts().await.unwrap_err();
         assert_eq!(kind(&error), "Malformed", "{how}: {error}");
     }
+}
+
+/// How a server that counts one page at a time cuts its pages: from where to where, by `startIndex` and `count`.
+type Cut = fn(usize, usize) -> (usize, usize);
+
+/// I2: an account that is missing from a list may be taken for one that is gone, so a total that may be that of one page ends
+/// no list; and neither does it end a search whose filter is not heeded, or an account would be made twice.
+#[tokio::test]
+async fn a_total_that_counts_one_page_ends_nothing() {
+    let cuts: [(&str, Cut); 4] = [
+        ("full pages", |start, count| (start - 1, count)),
+        ("pages of its own size, larger", |start, _| (start - 1, 120)),
+        ("pages of its own size, smaller", |start, _| (start - 1, 40)),
+        ("one page, however it is asked", |_, count| (0, count)),
+    ];
+    for (how, cut) in cuts {
+        let all = users(0..250);
+        let odd = Odd::server(move |asked| {
+            let (from, number) = cut(asked.number("startIndex", 1), asked.number("count", 50));
+            let page: Vec<&Value> = all.iter().skip(from).take(number).collect();
+            let body = json!({"totalResults": page.len(), "itemsPerPage": page.len(), "Resources": page});
+            asked.is(&Method::GET, "/Users").then(|| ok(&body))?
+        })
+        .await;
+        let listed = odd.target.accounts().await.unwrap().unwrap();
+        assert_eq!(listed.len(), 250, "{how}");
+        let person = AccountFacts {
+            external_id: "hr/e-last".to_owned(),
+            work_email: Some("u249@example.com".to_owned()),
+            ..ada()
+        };
+        let found = odd.target.find_account(&person).await.unwrap();
+        assert!(
+            matches!(&found, Found::One(account) if account.id == "249"),
+            "{how}: {found:?}"
+        );
+    }
+}
+
+/// What the proof of an end costs: nothing where a filter is heeded, one page where everybody is listed.
+#[tokio::test]
+async fn a_filter_that_is_heeded_is_asked_once() {
+    let odd = Odd::server(|asked| {
+        let body = list(&[user("7", "ada@example.com", Some("hr/e-ada"))]);
+        asked.is(&Method::GET, "/Users").then(|| ok(&body))?
+    })
+    .await;
+    let found = odd.target.find_account(&ada()).await.unwrap();
+    assert!(matches!(&found, Found::One(account) if account.id == "7"), "{found:?}");
+    assert_eq!(odd.filters().len(), 1);
 }

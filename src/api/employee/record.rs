@@ -31,7 +31,7 @@ pub struct EmployeeStatus {
     /// The next instant at which time alone changes something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_transition: Option<NextTransition>,
-    /// `StatusUnknown`, `ZoneUnknown`, `Conflict`, `AccountConflict`, `Contended`, `UnmanagedAccess`.
+    /// `StatusUnknown`, `ZoneUnknown`, `Conflict`, `AccountConflict`, `AccountLocked`, `Contended`, `UnmanagedAccess`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub conditions: Vec<Condition>,
@@ -137,10 +137,15 @@ pub struct EntitlementRecord {
     /// Whether we made the grant or found it and took it over.
     #[serde(default)]
     pub origin: Origin,
-    /// Derived from employee, remote object and start date, so that a lost record finds its effect again.
+    /// Identifies the grant. Derived from employee, remote object and start date, so that a lost record finds its effect again; and
+    /// from the one before it, where it is given anew.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub operation_id: String,
+    /// When the effect under way, or the last one, was begun, in whole seconds; no two of one record are begun in the same. Its
+    /// idempotency key is made of that and of `operationId`, and no API has known it for longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Time>,
     /// Parameters that the policies ask for, as far as that was let go: what the grant has, or is being changed to. What waits
     /// for a person is in `parameterChange`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -300,11 +305,22 @@ pub struct AccountRecord {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub operation_id: String,
+    /// When the effect under way, or the last one, was begun, in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_at: Option<Time>,
     /// Digest of the names under which the target had no such account when its creation was put on record: what is found
     /// under other names later may be somebody else's.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub sought: String,
+    /// The work email among those names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub sought_email: Option<String>,
+    /// The user name among those names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub sought_username: Option<String>,
     /// When the target last confirmed what we made of it; only a look after that says what others did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Time>,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use crate::api::employee::{Cause, EmployeeStatus, GrantState};
 use crate::controllers::context::Context;
 use crate::decide::Person;
@@ -85,6 +87,8 @@ pub struct Job {
     pub inherited: bool,
     /// When a creation was last sent of which nobody knows whether it was done.
     pub attempted: Option<Instant>,
+    /// Under which key it was.
+    pub attempted_as: String,
     /// When that can no longer be under way.
     pub settled: Option<Instant>,
     /// The target's own id of what it said it made for this grant.
@@ -110,6 +114,10 @@ pub struct Note {
     pub grantors: Vec<String>,
     /// Whether the grant is there and its parameters are to change.
     pub updates: bool,
+    /// The work email and the user name under which no account was there when one was to be made.
+    pub sought: [Option<String>; 2],
+    /// When the effect was begun, by the record.
+    pub begun: Option<Timestamp>,
 }
 
 impl PersonDesk {
@@ -188,7 +196,7 @@ impl PersonDesk {
                 continue;
             }
             let note = note(status, &intent);
-            let job = Job {
+            let mut job = Job {
                 inherited: before.contains(&intent),
                 intent,
                 due: now,
@@ -196,6 +204,7 @@ impl PersonDesk {
                 tries: 0,
                 running: None,
                 attempted: None,
+                attempted_as: String::new(),
                 settled: None,
                 made: String::new(),
                 alone: false,
@@ -204,10 +213,15 @@ impl PersonDesk {
                 note,
             };
             match self.jobs.get_mut(&job.intent.key()) {
-                Some(old) if old.intent == job.intent => {}
+                Some(old) if old.intent == job.intent && old.note.begun == job.note.begun => {}
                 // What is being sent is finished first; its outcome no longer fits, and the intent comes again.
                 Some(old) if old.running.is_some() => {}
-                _ => {
+                old => {
+                    // What was sent for the intent before may still come.
+                    if let Some(old) = old {
+                        (job.attempted, job.settled) = (old.attempted, old.settled);
+                        job.attempted_as = std::mem::take(&mut old.attempted_as);
+                    }
                     self.jobs.insert(job.intent.key(), job);
                 }
             }
@@ -218,14 +232,17 @@ impl PersonDesk {
 
 fn note(status: &EmployeeStatus, intent: &Intent) -> Note {
     match intent {
-        Intent::Account { target, .. } => Note {
-            cause: status
-                .accounts
-                .iter()
-                .find(|record| record.target == *target)
-                .and_then(|record| record.cause),
-            ..Note::default()
-        },
+        Intent::Account { target, .. } => {
+            let record = status.accounts.iter().find(|record| record.target == *target);
+            Note {
+                cause: record.and_then(|record| record.cause),
+                sought: record.map_or([None, None], |record| {
+                    [record.sought_email.clone(), record.sought_username.clone()]
+                }),
+                begun: record.and_then(|record| Some(record.begun_at.as_ref()?.0)),
+                ..Note::default()
+            }
+        }
         Intent::Membership { key, account_id, .. } => status
             .entitlements
             .iter()
@@ -235,6 +252,8 @@ fn note(status: &EmployeeStatus, intent: &Intent) -> Note {
                 cause: record.cause,
                 grantors: record.grantors.clone(),
                 updates: record.state == GrantState::Updating,
+                begun: record.begun_at.as_ref().map(|at| at.0),
+                ..Note::default()
             })
             .unwrap_or_default(),
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use futures::{StreamExt, stream};
 
 use super::connection::Connection;
+use super::creation::look_for;
 use super::jobs::Task;
 use super::verdict::is_open;
 use super::{Halt, ROUND, Writer, is_whole};
@@ -47,15 +48,15 @@ impl Writer {
     }
 
     async fn account(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
-        let Task { facts, job, .. } = task;
-        let Intent::Account { id, action, sought, .. } = &job.intent else {
+        let job = &task.job;
+        let Intent::Account { id, action, .. } = &job.intent else {
             return Ok(Outcome::Refused("is no account".to_owned()));
         };
         let id = match (action, id.as_str()) {
             (AccountAction::Create, _) => return self.create(connection, task).await,
             // The account was being made when it was ended.
-            (_, "") => match connection.read(|target| target.find_account(facts)).await? {
-                Found::One(account) if may_be_ours(&account, facts, sought) => {
+            (_, "") => match look_for(connection, task).await? {
+                (Found::One(account), true) => {
                     if let Some(why) = self.forbids_found(task, &account) {
                         return Ok(Outcome::Retrying(why));
                     }

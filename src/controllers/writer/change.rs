@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 
 use super::connection::Connection;
 use super::looks::Places;
@@ -40,9 +41,23 @@ enum Next {
 }
 
 impl Batch {
-    /// Whether an order makes something that a second call would make twice.
-    fn creates(&self, order: &Order) -> bool {
-        order.verb == Verb::Grant && self.repeats != Repeats::Safely
+    /// Whether a part makes something that a second call would make twice.
+    fn creates(&self, part: &Part) -> bool {
+        part.order.verb == Verb::Grant && self.repeats(part) != Repeats::Safely
+    }
+
+    /// How what a part makes can be made again now.
+    fn repeats(&self, part: &Part) -> Repeats {
+        let (key, now) = (&part.order.operation_id, Timestamp::now());
+        let mut all = part
+            .tasks
+            .iter()
+            .map(|task| once::now(self.repeats, &task.job, key, now));
+        let first = all.next().unwrap_or(self.repeats);
+        all.fold(
+            first,
+            |known, other| if known == other { known } else { Repeats::Found },
+        )
     }
 
     fn place(&self, part: &Part) -> Place {
@@ -56,6 +71,19 @@ impl Part {
         let made = self.tasks.iter().map(|task| &task.job.made);
         let ids = std::iter::once(&self.order.grant_id).chain(made);
         ids.into_iter().find(|id| !id.is_empty()).cloned().unwrap_or_default()
+    }
+
+    /// What came of a revocation. A grant that was sent before it, and of which nobody heard, may still come: it is not gone
+    /// before that can no longer be.
+    fn unless_coming(&self, outcome: Outcome) -> Outcome {
+        let now = Instant::now();
+        let coming = self.tasks.iter().filter_map(|task| task.job.settled).any(|at| at > now);
+        match outcome {
+            Outcome::Done { .. } if coming && self.order.verb == Verb::Revoke => {
+                Outcome::Retrying("does not show it, and was told before to give it, which may still come".to_owned())
+            }
+            other => other,
+        }
     }
 
     fn age(&self) -> Option<Duration> {
@@ -109,7 +137,7 @@ impl Writer {
         let (object, account) = (&batch.object, &part.order.account_id);
         let state = self.desk.state.lock();
         let look = state.looks.of(object, account);
-        if !batch.creates(&part.order) {
+        if !batch.creates(part) {
             return look.map_or(Known::Nothing, |(look, _)| Known::Before(look.holding));
         }
         if part.age().is_some() {
@@ -167,6 +195,7 @@ impl Writer {
             match next {
                 Next::Send => rest.push(part),
                 Next::Answer(outcome) if part.order.verb == Verb::Revoke => {
+                    let outcome = part.unless_coming(outcome);
                     self.post_nothing_taken(connection, &part, &outcome).await;
                 }
                 Next::Answer(outcome) => self.post_part(&part, &outcome),
@@ -215,7 +244,7 @@ impl Writer {
             looked.and_then(|looked| looked.holders.clone())
         };
         let orders = orders(batch);
-        let once = orders.iter().any(|order| batch.creates(order));
+        let once = batch.parts.iter().any(|part| batch.creates(part));
         self.out_of_date(std::slice::from_ref(batch));
         let (object, seen) = (&batch.object, seen.as_ref());
         let answer = if once {
@@ -248,10 +277,11 @@ impl Writer {
                 Told::Not(error) if is_open(error) => String::new(),
                 _ => continue,
             };
-            if batch.creates(&part.order) {
+            if part.order.verb == Verb::Grant {
                 for task in &part.tasks {
                     self.note(task, |job| {
                         job.attempted = Some(now);
+                        job.attempted_as.clone_from(&part.order.operation_id);
                         job.settled = Some(once::settled(now, connection.timeout));
                         job.made.clone_from(&made);
                     });
@@ -272,10 +302,11 @@ impl Writer {
                 Some(Err(error)) => Outcome::Retrying(error.to_string()),
                 None => Outcome::Retrying("could not be looked at".to_owned()),
             };
+            let outcome = part.unless_coming(outcome);
             let not_done = !matches!(outcome, Outcome::Done { .. });
             match told {
                 Told::Not(error)
-                    if not_done && is_open(error) && batch.creates(&part.order) && batch.repeats == Repeats::Never =>
+                    if not_done && is_open(error) && batch.creates(part) && batch.repeats == Repeats::Never =>
                 {
                     self.post_part(part, &Outcome::Unknown(once::stopped(&batch.object.kind, "")));
                 }
@@ -333,10 +364,10 @@ fn next(batch: &Batch, part: &mut Part, held: Option<&Option<Holding>>, timeout:
         (Verb::Update, None) => {
             return Next::Answer(Outcome::Retrying("is to be changed, and is not there".to_owned()));
         }
-        (Verb::Grant, None) if batch.creates(&part.order) => {
+        (Verb::Grant, None) if batch.creates(part) => {
             let age = part.age();
             let made = part.grant_id();
-            return match once::unseen(batch.repeats, age, !made.is_empty(), timeout) {
+            return match once::unseen(batch.repeats(part), age, !made.is_empty(), timeout) {
                 Unseen::Send => Next::Send,
                 Unseen::Wait => {
                     let why = "may have been told to make it, and does not show it yet";

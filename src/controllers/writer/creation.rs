@@ -1,6 +1,9 @@
 //! Accounts are created at most once: what may have been done is looked for before it is tried again (I4).
 
+use std::sync::Arc;
 use std::time::Instant;
+
+use jiff::Timestamp;
 
 use super::accounts::{done, may_be_ours, settle, update};
 use super::connection::Connection;
@@ -9,8 +12,9 @@ use super::look_ups::foreign;
 use super::once::{self, First, Unseen};
 use super::verdict::is_open;
 use super::{Halt, Writer};
-use crate::decide::effect::{AccountAction, AccountSight, Intent, Outcome};
-use crate::targets::{Account, Found, Repeats, TargetError};
+use crate::api::employee::EmployeeSpec;
+use crate::decide::effect::{AccountAction, AccountSight, Intent, Outcome, identity_digest, short_digest};
+use crate::targets::{Account, AccountFacts, Found, Repeats, TargetError};
 
 /// The account that a creation is to make, as it was found: ours, or why it cannot be.
 type Standing = Option<Result<Account, String>>;
@@ -43,10 +47,7 @@ impl Writer {
         for task in &tasks {
             self.forget_absence(&task.employee);
         }
-        let people: Vec<_> = tasks
-            .iter()
-            .map(|task| (task.facts.clone(), task.job.intent.operation_id().to_owned()))
-            .collect();
+        let people: Vec<_> = tasks.iter().map(|task| (task.facts.clone(), key(task))).collect();
         let answers = connection.target.create_accounts(&people).await;
         let mut answers = answers.into_iter();
         let mut halt = None;
@@ -63,7 +64,7 @@ impl Writer {
 
     /// Creates an account at most once.
     pub(super) async fn create(&self, connection: &Connection, task: &Task) -> Result<Outcome, TargetError> {
-        let repeats = connection.target.repeats(None);
+        let repeats = repeats(connection, task);
         // Where a look shows what was made, an earlier process's creation is settled by one: names are not given twice.
         let age = match repeats {
             Repeats::Never => once::age(&task.job),
@@ -90,10 +91,8 @@ impl Writer {
     }
 
     async fn send_creation(&self, connection: &Connection, task: &Task) -> Result<Account, TargetError> {
-        let operation = task.job.intent.operation_id();
-        connection
-            .once(|target| target.create_account(&task.facts, operation))
-            .await
+        let key = key(task);
+        connection.once(|target| target.create_account(&task.facts, &key)).await
     }
 
     /// What comes of a creation's answer.
@@ -104,7 +103,7 @@ impl Writer {
         answer: Result<Account, TargetError>,
     ) -> Result<Outcome, TargetError> {
         let mut answer = answer;
-        let repeats = connection.target.repeats(None);
+        let repeats = repeats(connection, task);
         if answer.as_ref().is_err_and(is_open) && repeats == Repeats::Safely {
             answer = self.send_creation(connection, task).await;
         }
@@ -121,6 +120,7 @@ impl Writer {
             let now = Instant::now();
             self.note(task, |job| {
                 job.attempted = Some(now);
+                job.attempted_as = key(task);
                 job.settled = Some(once::settled(now, connection.timeout));
             });
         } else if !matches!(error, TargetError::Conflict(_)) {
@@ -135,13 +135,9 @@ impl Writer {
 
     /// Looks for the account that is to be made.
     async fn standing(&self, connection: &Connection, task: &Task) -> Result<Standing, TargetError> {
-        let facts = &task.facts;
-        let sought = match &task.job.intent {
-            Intent::Account { sought, .. } => sought.as_str(),
-            Intent::Membership { .. } => "",
-        };
-        Ok(match connection.read(|target| target.find_account(facts)).await? {
-            Found::One(account) if may_be_ours(&account, facts, sought) => Some(Ok(account)),
+        let (found, is_ours) = look_for(connection, task).await?;
+        Ok(match found {
+            Found::One(account) if is_ours => Some(Ok(account)),
             Found::One(account) => {
                 // Somebody else's account stands where ours should be: whether it is adopted is for the planner to say.
                 let sight = AccountSight::Present {
@@ -200,4 +196,51 @@ impl Writer {
         let known = state.people.get_mut(employee);
         known.is_some_and(|known| std::mem::take(&mut known.sight) == AccountSight::Absent)
     }
+}
+
+/// Looks for the account that is to be made, or may have been, and says whether it is ours. Where there is none under the names of
+/// today, it is looked for under those that it was first to be made with: a service that never shows our key knows it by them.
+pub(super) async fn look_for(connection: &Connection, task: &Task) -> Result<(Found<Account>, bool), TargetError> {
+    let facts = &task.facts;
+    let sought = match &task.job.intent {
+        Intent::Account { sought, .. } => sought.as_str(),
+        Intent::Membership { .. } => "",
+    };
+    let is_ours = |found: &Found<Account>, facts: &AccountFacts| matches!(found, Found::One(account) if may_be_ours(account, facts, sought));
+    let found = connection.read(|target| target.find_account(facts)).await?;
+    if found == Found::None
+        && let Some(before) = &under_sought_names(facts, sought, &task.job.note.sought)
+    {
+        let earlier = connection.read(|target| target.find_account(before)).await?;
+        if is_ours(&earlier, before) {
+            return Ok((earlier, true));
+        }
+    }
+    let ours = is_ours(&found, facts);
+    Ok((found, ours))
+}
+
+/// The person under the names that are on record as sought, where those of today are others.
+fn under_sought_names(facts: &AccountFacts, sought: &str, names: &[Option<String>; 2]) -> Option<AccountFacts> {
+    let [email, username] = names.clone();
+    let mut employee = EmployeeSpec::clone(&facts.employee);
+    (employee.work_email, employee.username) = (email.clone(), username.clone());
+    let others = sought == identity_digest(&employee) && sought != identity_digest(&facts.employee);
+    others.then(|| AccountFacts {
+        work_email: email,
+        username,
+        employee: Arc::new(employee),
+        ..facts.clone()
+    })
+}
+
+/// Under which key a creation is sent: made with other attributes it is another effect, which an API that remembers keys would
+/// refuse under the same.
+fn key(task: &Task) -> String {
+    short_digest(["create", task.job.intent.operation_id(), &task.digest])
+}
+
+/// How the account can be made again now.
+fn repeats(connection: &Connection, task: &Task) -> Repeats {
+    once::now(connection.target.repeats(None), &task.job, &key(task), Timestamp::now())
 }

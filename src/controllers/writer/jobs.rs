@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{CALM, LINGER, REFUSED_AGAIN, Writer, backoff};
+use super::{CALM, LINGER, REFUSED_AGAIN, REFUSED_SOON, Writer, backoff};
 use crate::api::entitlement::RemoteObject;
 use crate::controllers::desk::{DeskState, Job, PersonDesk, wake};
 use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome};
@@ -237,9 +237,8 @@ impl PersonDesk {
                     self.jobs.remove(&key);
                 }
                 self.jobs.get_mut(&key).is_none_or(|kept| {
-                    let refused = !matches!(outcome, Outcome::Retrying(_));
                     kept.running = None;
-                    kept.due = now + if refused { REFUSED_AGAIN } else { backoff(kept.tries) };
+                    kept.due = now + pause(kept, &outcome);
                     if let Some(settled) = kept.settled.filter(|settled| *settled > now) {
                         kept.due = kept.due.min(settled);
                     }
@@ -253,6 +252,17 @@ impl PersonDesk {
         if news {
             self.outcomes.push((job.intent.clone(), outcome));
         }
+    }
+}
+
+/// How long a job waits after what came of it. I2: a refusal may pass, as one that an API sends with status 200 while it is
+/// being mended, and whoever left must not keep for ten minutes what a second request would have taken.
+fn pause(job: &Job, outcome: &Outcome) -> Duration {
+    let takes = job.intent.is_loss() || job.note.updates;
+    match outcome {
+        Outcome::NoSeat(_) if !takes => REFUSED_AGAIN,
+        Outcome::Refused(_) if !takes => (REFUSED_SOON * (1 << job.tries.min(6))).min(REFUSED_AGAIN),
+        _ => backoff(job.tries),
     }
 }
 
@@ -330,6 +340,7 @@ mod tests {
             running: Some(Lane::Rest),
             inherited: false,
             attempted: None,
+            attempted_as: String::new(),
             settled: None,
             made: String::new(),
             alone: false,
@@ -406,6 +417,41 @@ mod tests {
             known.take_in(&job, Outcome::done("ada", None), later);
         }
         assert_eq!((state.waiting_for_seats(), state.seat_is_free(later)), (0, false));
+    }
+
+    /// I2: what is to be taken is asked for again within seconds, however it was refused, and for ever; what is to be given
+    /// may wait for whoever mends it.
+    #[test]
+    fn a_refused_loss_is_asked_for_again_soon_and_a_refused_grant_ever_more_rarely() {
+        let mut revocation = grant("ada");
+        if let Intent::Membership { hold, .. } = &mut revocation {
+            *hold = false;
+        }
+        let pauses = |intent: Intent, updates: bool| -> Vec<u64> {
+            let now = Instant::now();
+            let mut known = desk([intent.clone()], now);
+            let mut pauses = Vec::new();
+            for _ in 0..12 {
+                let job = known.jobs.values_mut().next().map(|job| {
+                    job.note.updates = updates;
+                    job.clone()
+                });
+                known.take_in(&job.unwrap_or_else(|| self::job(intent.clone(), now)), refused(), now);
+                pauses.extend(known.jobs.values().map(|job| (job.due - now).as_secs()));
+            }
+            pauses
+        };
+        let soon = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300];
+        assert_eq!(pauses(revocation, false), soon);
+        // A parameter that is set lower is a loss too.
+        assert_eq!(pauses(grant("ada"), true), soon);
+        let rarely = [15, 30, 60, 120, 240, 480, 600, 600, 600, 600, 600, 600];
+        assert_eq!(pauses(grant("ada"), false), rarely);
+        assert_eq!(pauses(creation(), false), rarely);
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Refused("200, and says in the body that it failed".to_owned())
     }
 
     /// A person is told of an account that is refused, though the grants that wait for it are due.

@@ -144,6 +144,7 @@ impl Writer {
             parameters: parameters.clone(),
             grant_id: grant_id.clone(),
             operation_id: operation_id.clone(),
+            effect: task.job.note.begun.map(|at| at.to_string()).unwrap_or_default(),
             ..plain(verb)
         }
     }

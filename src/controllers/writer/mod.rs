@@ -49,7 +49,9 @@ const ROUND: usize = 32;
 const LINGER: Duration = Duration::from_secs(5);
 /// How long none may have come in for the same object before those that did are sent.
 const CALM: Duration = Duration::from_millis(300);
-/// How long until something refused for good is tried again.
+/// How long until a grant that was refused is tried again for the first time; doubled by each further refusal.
+const REFUSED_SOON: Duration = Duration::from_secs(15);
+/// The longest until then, and how long one waits that found no seat.
 const REFUSED_AGAIN: Duration = Duration::from_mins(10);
 /// How long until an entitlement whose object was not found is looked for again.
 const MISSING_AGAIN: Duration = Duration::from_secs(30);

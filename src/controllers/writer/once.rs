@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::controllers::desk::Job;
 use crate::targets::Repeats;
 
@@ -10,6 +12,9 @@ const LATE: Duration = Duration::from_secs(5);
 
 /// How long ago a process that ended sent the last it sent, at the least, when another takes over: its Lease had to run out.
 const TAKEN_OVER: Duration = Duration::from_secs(15);
+
+/// How long an API remembers an idempotency key, at the least: those that say so speak of a day, from its first use.
+const KEY_KEPT: SignedDuration = SignedDuration::from_hours(20);
 
 /// What comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +47,21 @@ pub(super) fn settled(now: Instant, timeout: Duration) -> Instant {
     now + timeout + LATE
 }
 
+/// How a creation may be sent again under `key` now. What was sent under another key is not known by this one, and neither is
+/// what the target may have forgotten: both are looked for.
+pub(super) fn now(repeats: Repeats, job: &Job, key: &str, now: Timestamp) -> Repeats {
+    if repeats != Repeats::ByKey {
+        return repeats;
+    }
+    let other = job.attempted.is_some() && job.attempted_as != key;
+    let kept = job.note.begun.is_some_and(|begun| begun.duration_until(now) < KEY_KEPT);
+    if kept && !other {
+        Repeats::Safely
+    } else {
+        Repeats::Found
+    }
+}
+
 /// Whether it is looked for before it is sent. `absence_seen`: a look of this process showed none, and nothing was sent
 /// since.
 pub(super) fn first(repeats: Repeats, age: Option<Duration>, absence_seen: bool) -> First {
@@ -58,8 +78,8 @@ pub(super) fn first(repeats: Repeats, age: Option<Duration>, absence_seen: bool)
 pub(super) fn unseen(repeats: Repeats, age: Option<Duration>, made: bool, timeout: Duration) -> Unseen {
     match (repeats, age) {
         (Repeats::Never, Some(_)) => Unseen::Stop,
-        (Repeats::Found, Some(age)) if age < timeout + LATE => Unseen::Wait,
-        (Repeats::Found, _) if made => Unseen::Stop,
+        (Repeats::Found | Repeats::ByKey, Some(age)) if age < timeout + LATE => Unseen::Wait,
+        (Repeats::Found | Repeats::ByKey, _) if made => Unseen::Stop,
         _ => Unseen::Send,
     }
 }
@@ -77,6 +97,63 @@ pub(super) fn stopped(what: &str, made: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controllers::desk::Note;
+    use crate::decide::effect::Intent;
+
+    fn job(begun: Option<Timestamp>, attempted_as: &str) -> Job {
+        let now = Instant::now();
+        Job {
+            intent: Intent::Membership {
+                key: Default::default(),
+                account_id: "A1".to_owned(),
+                hold: true,
+                grant_id: String::new(),
+                parameters: Default::default(),
+                operation_id: "op".to_owned(),
+            },
+            due: now,
+            since: now,
+            tries: 0,
+            running: None,
+            inherited: false,
+            attempted: (!attempted_as.is_empty()).then_some(now),
+            attempted_as: attempted_as.to_owned(),
+            settled: None,
+            made: String::new(),
+            alone: false,
+            superseded: false,
+            said: None,
+            note: Note {
+                begun,
+                ..Note::default()
+            },
+        }
+    }
+
+    /// I4: a key is as good as a look for as long as the target remembers it, and for no other effect. How long ago it was first
+    /// used, the record says, whatever process sent it.
+    #[test]
+    fn a_key_that_may_be_forgotten_is_no_protection() {
+        let begun = Timestamp::from_second(1_000_000).ok();
+        let after = |hours| begun.unwrap_or_default() + SignedDuration::from_hours(hours);
+        for (begun, attempted_as, hours, is) in [
+            (begun, "", 0, Repeats::Safely),
+            (begun, "op", 19, Repeats::Safely),
+            (begun, "op", 20, Repeats::Found),
+            (begun, "", 20, Repeats::Found),
+            // A record from before it said so.
+            (None, "op", 0, Repeats::Found),
+            // What may still come was sent under another key.
+            (begun, "other", 0, Repeats::Found),
+        ] {
+            let job = job(begun, attempted_as);
+            let found = super::now(Repeats::ByKey, &job, "op", after(hours));
+            assert_eq!(found, is, "{begun:?} {attempted_as} {hours}");
+            for other in [Repeats::Safely, Repeats::Found, Repeats::Never] {
+                assert_eq!(super::now(other, &job, "op", after(hours)), other);
+            }
+        }
+    }
 
     /// I4: nothing is made twice where a second call would make a second one.
     #[test]

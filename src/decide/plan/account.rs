@@ -113,8 +113,7 @@ impl Planner<'_> {
                     start_over(record, if same.is_empty() { &operation } else { &same });
                 }
                 AccountState::Active
-                    if record.origin == Origin::Operator
-                        && may_update
+                    if may_update
                         && digest
                             .as_ref()
                             .is_some_and(|digest| record.applied_attributes != *digest) =>
@@ -131,7 +130,8 @@ impl Planner<'_> {
             .or(claim.as_ref());
         if let Some(record) = self.accounts.get(target).filter(|record| !is_gone(record)) {
             return match record.state {
-                AccountState::Failed => Usable::No("its account could not be made".to_owned()),
+                // One that does not take its attributes is there all the same.
+                AccountState::Failed if record.id.is_empty() => Usable::No("its account could not be made".to_owned()),
                 AccountState::Unknown => Usable::No("whether its account was made is not known".to_owned()),
                 _ => Usable::Yes {
                     account_id: record.id.clone(),
@@ -184,7 +184,12 @@ impl Planner<'_> {
                 return self.claim(record, id, belongs_to(other));
             }
             AccountSight::Foreign { why, .. } => return Usable::No(why.clone()),
-            AccountSight::Absent if settings.create => record.sought = identity_digest(&self.person.spec),
+            AccountSight::Absent if settings.create => {
+                let facts = &self.person.spec;
+                record.sought = identity_digest(facts);
+                record.sought_email.clone_from(&facts.work_email);
+                record.sought_username.clone_from(&facts.username);
+            }
             AccountSight::Absent => {
                 return Usable::No("there is no account, and account.create is false".to_owned());
             }
@@ -213,7 +218,12 @@ impl Planner<'_> {
             }
             AccountSight::Present { id, .. } => {
                 record.id.clone_from(id);
-                record.state = AccountState::Active;
+                // It is looked at again, and sent what it lacks.
+                record.state = if may_update && digest.is_some() {
+                    AccountState::Updating
+                } else {
+                    AccountState::Active
+                };
                 record.origin = Origin::Adopted;
             }
         }

@@ -90,14 +90,17 @@ impl Planner<'_> {
 
     /// Begins a grant: from here on it may be sent.
     pub(super) fn begin(&self, key: &RemoteKey, record: &mut EntitlementRecord) {
-        // What is turned around before it is known to be gone goes on as it was; anything else is done anew.
-        if record.state != GrantState::Revoking || record.operation_id.is_empty() {
-            let start_date = self.person.spec.start_date.as_deref();
-            record.operation_id = operation_id(&self.person.uid, key, start_date, &record.operation_id);
-        }
+        self.name_anew(key, record);
         record.state = GrantState::Granting;
         record.origin = Origin::Operator;
         forget_loss(record);
+    }
+
+    /// Gives what is granted now another operation than what was before: an API that remembers its key would answer with that, be
+    /// it gone, being taken, or refused with other parameters.
+    pub(super) fn name_anew(&self, key: &RemoteKey, record: &mut EntitlementRecord) {
+        let start_date = self.person.spec.start_date.as_deref();
+        record.operation_id = operation_id(&self.person.uid, key, start_date, &record.operation_id);
     }
 
     /// What may become of a gain; where the target has no ceiling on grants, it goes ahead.

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use self::summary::{count, next_transition, set_conditions};
 use super::deletions::{deletion_at, deletion_id};
-use super::effect::{Intent, Outcome, RemoteKey, Sight, intents};
+use super::effect::{Intent, Outcome, RemoteKey, Sight, date_effects, intents};
 use super::guard::{Judge, Loss, Lost, Verdict, is_kin, is_same};
 use super::index::{Namespace, Person};
 use super::losses::{account_used_by_another, cause, grace, held_by_another, is_unwanted, losses};
@@ -103,6 +103,7 @@ pub fn next(
     }
     planner.delete_when_due();
     if resolution.frozen.is_none() {
+        planner.settle_left();
         planner.say_left();
         planner.say_protected();
     }
@@ -436,6 +437,7 @@ impl Planner<'_> {
             .collect();
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
+        date_effects(&mut status, &self.person.status, now);
         status.counts = Some(count(&status.entitlements));
         status.next_transition = next_transition(self.resolution, &status, now);
         set_conditions(&mut status, self.namespace, self.resolution, self.person, now);

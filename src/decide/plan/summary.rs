@@ -10,7 +10,7 @@ use crate::api::conditions::{self, Fact, clip};
 use crate::api::employee::{
     AccountRecord, AccountState, Counts, EmployeeStatus, EntitlementRecord, GrantState, NextTransition,
 };
-use crate::decide::drift::{contended_until, is_own, spelled};
+use crate::decide::drift::{contended_until, is_own, is_said_locked, spelled};
 use crate::decide::index::{Namespace, Person};
 use crate::decide::losses::{account_of_another, claimants};
 use crate::decide::protected::PROTECTED;
@@ -90,9 +90,11 @@ pub(super) fn set_conditions(
         conditions::ACCOUNT_CONFLICT,
         account_conflict(namespace, person, &status.accounts),
     );
+    say(conditions::ACCOUNT_LOCKED, locked(&status.accounts));
     let left = [
         kept_protected(&status.entitlements, resolution),
-        left_in_place(&status.entitlements, &status.accounts, resolution),
+        left_in_place(&status.entitlements, &status.accounts, resolution)
+            .map(|fact| holds_up(fact, &status.entitlements, person)),
         unmanaged::left_by_others(namespace, person, resolution.phase),
     ];
     say(
@@ -182,6 +184,22 @@ fn account_conflict(namespace: &Namespace, person: &Person, accounts: &[AccountR
     })
 }
 
+/// Accounts that others made unusable.
+fn locked(accounts: &[AccountRecord]) -> Option<Fact> {
+    let locked = accounts.iter().filter(|record| is_said_locked(record));
+    let locked: Vec<String> = locked
+        .map(|record| format!("{} at {}", record.id, record.target))
+        .collect();
+    (!locked.is_empty()).then(|| {
+        let message = format!(
+            "Somebody deactivated the account at the target, and Rollcall, which cannot know why, leaves it so: {}. Activate it \
+             there, if the person is to work with it; what policies give it is kept up to date meanwhile.",
+            locked.join(", ")
+        );
+        Fact::yes(conditions::ACCOUNT_LOCKED, conditions::BY_OTHERS, message)
+    })
+}
+
 /// What a leaver keeps since nobody may touch it.
 fn kept_protected(records: &[EntitlementRecord], resolution: &Resolution) -> Option<Fact> {
     resolution.ending?;
@@ -215,6 +233,21 @@ fn left_in_place(records: &[EntitlementRecord], accounts: &[AccountRecord], reso
         );
         Fact::yes(conditions::UNMANAGED_ACCESS, conditions::NOT_MANAGED, message)
     })
+}
+
+/// The same, where the deletion of the Employee waits for it.
+fn holds_up(fact: Fact, records: &[EntitlementRecord], person: &Person) -> Fact {
+    if !person.deleting || !records.iter().any(|record| record.reason.starts_with(LEFT)) {
+        return fact;
+    }
+    Fact {
+        reason: conditions::DELETION_WAITS,
+        message: format!(
+            "{} The Employee is being deleted with deletionPolicy Revoke and stays until a look at the target shows that it is              gone; with spec.deletionPolicy Orphan it goes now, and what is left is nobody's record.",
+            fact.message
+        ),
+        ..fact
+    }
 }
 
 /// A reason and a sentence for what policies contradict each other in.

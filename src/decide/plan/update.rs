@@ -1,10 +1,12 @@
 //! Parameters that a grant should have and has not, and what `managementPolicies` of a target leaves undone.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::{GrantKey, Planner};
 use crate::api::conditions::clip;
 use crate::api::employee::{AccountState, EntitlementRecord, GrantState};
 use crate::api::target::{AccountAction, ManagementPolicy};
-use crate::decide::drift::is_own;
+use crate::decide::drift::{Drift, is_own};
 use crate::decide::effect::{Look, RemoteKey};
 use crate::decide::losses::{account_end, is_unwanted, readable_target};
 use crate::decide::managed::{is_barred, lacks};
@@ -36,6 +38,7 @@ impl Planner<'_> {
             GrantState::Failed | GrantState::NoSeat if record.granted_at.is_none() => {
                 // What the target did not take may be taken now.
                 if is_usable && record.desired_parameters != *ask {
+                    self.name_anew(&RemoteKey::of(record), record);
                     record.desired_parameters.clone_from(ask);
                     record.state = GrantState::Granting;
                 }
@@ -95,6 +98,29 @@ impl Planner<'_> {
         let names: Vec<String> = record.desired_parameters.keys().cloned().collect();
         let look = self.sight.holds.get(key);
         look.is_some_and(|look| self.take_in_more(record, look, &names))
+    }
+
+    /// What should go and stays for want of a verb is gone once a look shows that somebody took it away by hand. No removal of ours
+    /// could read it back.
+    pub(super) fn settle_left(&mut self) {
+        let is_left = |record: &EntitlementRecord| {
+            is_barred(self.namespace, &record.target, ManagementPolicy::Revoke)
+                && is_unwanted(self.namespace, self.person, self.resolution, record)
+                && matches!(self.drift(record), Some((Drift::Gone, _)))
+        };
+        let gone: Vec<GrantKey> = self
+            .grants
+            .iter()
+            .filter(|(_, record)| record.scheduled_at.is_none() && is_left(record))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            if let Some(record) = self.grants.get_mut(&key) {
+                record.state = GrantState::Revoked;
+                record.revoked_at = Some(Time(self.now));
+                "somebody took it away at the target".clone_into(&mut record.reason);
+            }
+        }
     }
 
     /// Says of what should go and stays for want of a verb that it does, and takes that back where it is so no more.

@@ -266,9 +266,10 @@ impl HttpTarget {
 
     /// Creates what may be there and unusable.
     async fn again(&self, create: &Request, person: &AccountFacts) -> Result<(), TargetError> {
-        let speech = Speech::person(person).operation(&person.external_id);
+        let key = self.new_key();
+        let speech = Speech::person(person).operation(&key);
         let with = With {
-            operation_id: &person.external_id,
+            operation_id: &key,
             version: None,
         };
         let answer = self
@@ -302,8 +303,13 @@ impl HttpTarget {
             return Err(TargetError::Refused("account.delete is not described".to_owned()));
         };
         let speech = Speech::default().account(id);
+        let key = self.new_key();
+        let with = With {
+            operation_id: &key,
+            version: None,
+        };
         let answer = self
-            .effect(delete, &speech, With::default(), "the deletion of the account")
+            .effect(delete, &speech, with, "the deletion of the account")
             .await?;
         match answer.verdict {
             Verdict::Good | Verdict::Already | Verdict::Gone => Ok(()),
@@ -329,8 +335,9 @@ impl HttpTarget {
                 }
                 speech = speech.tree("item", item);
             }
+            let key = self.new_key();
             let with = With {
-                operation_id: "",
+                operation_id: &key,
                 version: tag.as_deref(),
             };
             let answer = self.effect(&call.request, &speech, with, words).await?;

@@ -22,7 +22,9 @@ mod speech;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -42,6 +44,7 @@ use crate::api::entitlement::{EntitlementSpec, RemoteObject};
 use crate::api::http::{Http, Method};
 use crate::api::target::Capabilities;
 use crate::decide::definition::{By, Definition, Kind, Pages, Request};
+use crate::decide::effect::short_digest;
 use crate::egress::Egress;
 
 /// Locks for sets that are written whole: two sets may share one, which costs no more than some patience.
@@ -88,6 +91,8 @@ pub struct HttpTarget {
     definition: Arc<Definition>,
     client: Client,
     locks: Vec<Mutex<()>>,
+    /// What begins the keys that no other request has, and how many of them there were.
+    keys: (String, AtomicU64),
 }
 
 impl HttpTarget {
@@ -97,6 +102,7 @@ impl HttpTarget {
             definition: options.definition.clone(),
             client: Client::new(options)?,
             locks: (0..LOCKS).map(|_| Mutex::default()).collect(),
+            keys: (nonce(), AtomicU64::new(0)),
         })
     }
 
@@ -105,6 +111,14 @@ impl HttpTarget {
     pub fn watched(mut self, watch: Watch) -> Self {
         self.client.wire.watch = Some(watch);
         self
+    }
+
+    /// An idempotency key for what does no harm when it is done twice, and much when an earlier answer stands for it: changes of
+    /// accounts, and sets that are written whole.
+    fn new_key(&self) -> String {
+        let (nonce, number) = &self.keys;
+        let number = number.fetch_add(1, Ordering::Relaxed).to_string();
+        short_digest(["request", nonce, &number])
     }
 
     fn kind(&self, name: &str) -> Result<&Kind, TargetError> {
@@ -190,21 +204,21 @@ impl Target for HttpTarget {
     }
 
     fn repeats(&self, object: Option<&RemoteObject>) -> Repeats {
-        let safely = |request: &Request| {
-            request.method == Method::Put || request.idempotency_header.is_some() || request.idempotent
+        let again = |request: &Request| {
+            let by_key = request.idempotency_header.is_some() || request.idempotent;
+            let by_key = by_key.then_some(Repeats::ByKey);
+            (request.method == Method::Put).then_some(Repeats::Safely).or(by_key)
         };
         let Some(object) = object else {
-            return match &self.definition.account.create {
-                Some(create) if safely(create) => Repeats::Safely,
-                _ => Repeats::Found,
-            };
+            let create = self.definition.account.create.as_ref();
+            return create.and_then(again).unwrap_or(Repeats::Found);
         };
         let Ok(kind) = self.kind(&object.kind) else {
             return Repeats::Never;
         };
         match (&kind.grant, &kind.observe.by) {
             (None, _) => Repeats::Safely,
-            (Some(grant), _) if safely(grant) => Repeats::Safely,
+            (Some(grant), _) if let Some(again) = again(grant) => again,
             (
                 _,
                 By::One {
@@ -279,6 +293,12 @@ impl Target for HttpTarget {
     async fn change_many(&self, changes: &[(RemoteObject, Vec<Order>)]) -> Vec<Result<Receipts, TargetError>> {
         self.change_sets(changes).await
     }
+}
+
+/// Something that no other process begins its keys with.
+fn nonce() -> String {
+    let numbers = [(); 2].map(|()| RandomState::new().hash_one(()));
+    format!("{:016x}{:016x}", numbers[0], numbers[1])
 }
 
 fn remote(kind: &str, id: String) -> RemoteObject {

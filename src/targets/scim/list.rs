@@ -50,13 +50,14 @@ impl Client {
     ) -> Result<Vec<Record>, Failure> {
         let mut kept = Vec::new();
         self.walk(search, |id, record| {
-            if keep(&record) {
+            let wanted = keep(&record);
+            if wanted {
                 if id.is_none() {
                     return Err(without_id(search.what));
                 }
                 kept.push(record);
             }
-            Ok(())
+            Ok(wanted)
         })
         .await?;
         Ok(kept)
@@ -69,16 +70,17 @@ impl Client {
         mut show: impl FnMut(&Record) -> Result<(), TargetError> + Send,
     ) -> Result<(), Failure> {
         self.walk(search, |id, record| match id {
-            Some(_) => show(&record),
+            Some(_) => show(&record).map(|()| true),
             None => Err(without_id(search.what)),
         })
         .await
     }
 
+    /// Shows every record once to `take`, which says whether it is one that was asked for.
     async fn walk(
         &self,
         search: Search<'_>,
-        mut take: impl FnMut(Option<&str>, Record) -> Result<(), TargetError> + Send,
+        mut take: impl FnMut(Option<&str>, Record) -> Result<bool, TargetError> + Send,
     ) -> Result<(), Failure> {
         if search.cursor {
             match self.walk_by_cursor(search, &mut take).await? {
@@ -93,7 +95,7 @@ impl Client {
     async fn walk_by_cursor(
         &self,
         search: Search<'_>,
-        take: &mut (impl FnMut(Option<&str>, Record) -> Result<(), TargetError> + Send),
+        take: &mut (impl FnMut(Option<&str>, Record) -> Result<bool, TargetError> + Send),
     ) -> Result<Walked, Failure> {
         let mut seen = HashSet::new();
         let mut cursors = HashSet::new();
@@ -115,7 +117,9 @@ impl Client {
                         seen.insert(id);
                     }
                     Some(_) => {}
-                    None => take(None, record)?,
+                    None => {
+                        take(None, record)?;
+                    }
                 }
             }
             match page.next {
@@ -143,10 +147,12 @@ impl Client {
     async fn walk_by_index(
         &self,
         search: Search<'_>,
-        take: &mut (impl FnMut(Option<&str>, Record) -> Result<(), TargetError> + Send),
+        take: &mut (impl FnMut(Option<&str>, Record) -> Result<bool, TargetError> + Send),
     ) -> Result<(), Failure> {
         let mut seen = HashSet::new();
         let (mut start, mut count) = (1, PAGE);
+        // Whether all that came was asked for: who does not heed the filter may count as badly, unless it counts beyond a page.
+        let (mut heeded, mut counts) = (search.filter.is_some(), false);
         for _ in 0..MOST_PAGES {
             let Page { records, total, .. } = self.page(search, Start::Index(start), count).await?;
             let got = records.len();
@@ -157,20 +163,26 @@ impl Client {
                 };
             }
             let before = seen.len();
+            counts |= search.filter.is_some() && total.is_some_and(|total| total > got);
             for record in records {
                 match text(&record, "id") {
                     Some(id) if !seen.contains(&id) => {
-                        take(Some(&id), record)?;
+                        heeded &= take(Some(&id), record)?;
                         seen.insert(id);
                     }
                     Some(_) => {}
-                    None => take(None, record)?,
+                    None => heeded &= take(None, record)?,
                 }
             }
             let known = seen.len();
             if known == before {
                 // The same page again: this server does not know startIndex.
                 match total {
+                    // As many as were asked for, and a total that may be that of the page: asked for more, it shows whether
+                    // there are any.
+                    Some(total) if known >= total && got == count && count <= MOST_RECORDS => {
+                        (start, count) = (1, count * 2);
+                    }
                     Some(total) if known >= total => return Ok(()),
                     // The last thing to try is one page that holds everything.
                     Some(total) if count < total && total <= MOST_RECORDS => (start, count) = (1, total),
@@ -184,14 +196,9 @@ impl Client {
             if known > MOST_RECORDS {
                 break;
             }
-            // A total may be wrong, so it ends a search only where the page was not a full one: a filter that is heeded
-            // finds one or two, and a server that ignores `count` gives all at once. Else one more page proves the end.
-            let odd = if search.filter.is_some() {
-                got != count
-            } else {
-                got > count
-            };
-            if odd && total.is_some_and(|total| known >= total) {
+            // A total may be that of the page, so it ends nothing but a search whose filter is heeded, and which finds one or
+            // two. Else one more page, which is empty or the same again, proves the end.
+            if (heeded || counts) && got < count && total.is_some_and(|total| known >= total) {
                 return Ok(());
             }
             start += got;

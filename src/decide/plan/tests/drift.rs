@@ -357,7 +357,7 @@ fn an_invitation_is_held_until_it_is_accepted_and_a_revoke_cancels_it() {
 #[test]
 fn what_waits_for_a_seat_is_meant_until_nobody_wants_it() {
     let mut story = Story::new();
-    story.saw(present(true, false));
+    story.saw(present(true, true));
     story.holds("chat", false);
     story.step();
     story.all_come_to(&Outcome::NoSeat("all 20 seats are taken".to_owned()));
@@ -530,10 +530,13 @@ fn an_account_that_others_locked_is_not_unlocked() {
         (AccountState::Active, LOCKED)
     );
     assert_eq!((story.state("chat"), story.intents()), (GrantState::Granted, vec![]));
+    let said = story.condition("AccountLocked").unwrap();
+    assert!(said.contains("A1 at okta. Activate it there"), "{said}");
     story.assert_stable();
     story.account_shows(Some(seen(true)));
     story.step();
     assert_eq!(story.account().reason, "");
+    assert_eq!(story.condition("AccountLocked"), None);
     story.assert_stable();
 }
 
@@ -572,7 +575,7 @@ fn an_address_alone_is_not_enough_to_take_an_account_over() {
     story.step();
     assert_eq!(
         (story.account().state, story.account().origin),
-        (AccountState::Active, Origin::Adopted)
+        (AccountState::Updating, Origin::Adopted)
     );
 }
 

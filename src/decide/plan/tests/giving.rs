@@ -50,7 +50,7 @@ fn an_account_and_a_membership_that_are_there_are_adopted() {
     let next = story.step();
     assert_eq!(
         (story.account().state, story.account().origin),
-        (AccountState::Active, Origin::Adopted)
+        (AccountState::Updating, Origin::Adopted)
     );
     assert_eq!(next.look_at, BTreeSet::from([key("okta", "chat")]));
     assert_eq!(next.status.entitlements, []);
@@ -59,6 +59,11 @@ fn an_account_and_a_membership_that_are_there_are_adopted() {
     assert_eq!(
         (story.state("chat"), story.grant("chat").origin),
         (GrantState::Granted, Origin::Adopted)
+    );
+    story.all_done();
+    assert_eq!(
+        (story.account().state, story.account().origin),
+        (AccountState::Active, Origin::Adopted)
     );
     story.assert_stable();
 }
@@ -74,7 +79,7 @@ fn a_membership_that_is_not_there_is_granted_to_an_adopted_account() {
         (GrantState::Granting, Origin::Operator)
     );
     assert_eq!(story.grant("chat").account_id, "A9");
-    assert_eq!(story.intents().len(), 1);
+    assert_eq!(story.intents().len(), 2);
     story.all_done();
     story.assert_stable();
 }
@@ -252,9 +257,8 @@ fn parameters_are_those_of_the_strongest_policy() {
     );
 }
 
-/// Only accounts of our own are given today's attributes.
 #[test]
-fn changed_attributes_update_an_account_of_our_own_and_no_other() {
+fn changed_attributes_update_an_account_be_it_made_or_adopted() {
     let mut story = Story::settled();
     story.facts(&json!({"displayName": "Ada L."}));
     story.step();
@@ -273,14 +277,58 @@ fn changed_attributes_update_an_account_of_our_own_and_no_other() {
     story.all_done();
     story.assert_stable();
 
+    let mut story = adopted();
+    assert_eq!(
+        story.account().state,
+        AccountState::Updating,
+        "it may have another name yet"
+    );
+    story.all_done();
+    story.assert_stable();
+    story.facts(&json!({"displayName": "Ada L."}));
+    story.step();
+    assert_eq!(story.account().state, AccountState::Updating);
+    story.all_done();
+    story.assert_stable();
+}
+
+/// An account and `chat` were there, and are adopted.
+fn adopted() -> Story {
     let mut story = Story::new();
     story.saw(present(true, false));
     story.holds("chat", true);
     story.step();
+    story
+}
+
+/// What a target's owner wants left as it is stays so, and one who refuses an attribute does not keep anybody from working.
+#[test]
+fn an_adopted_account_is_left_as_it_is_without_leave_and_used_though_it_refuses() {
+    let mut story = Story::new();
+    story.verbs = json!(["Observe", "Grant", "Revoke"]);
+    story.target("okta");
+    story.saw(present(true, false));
+    story.holds("chat", true);
+    story.step();
+    assert_eq!(story.account().state, AccountState::Active);
     story.facts(&json!({"displayName": "Ada L."}));
     story.step();
     assert_eq!(story.account().state, AccountState::Active);
     story.assert_stable();
+
+    let mut story = adopted();
+    story.all_come_to(&Outcome::Refused("400".to_owned()));
+    assert_eq!(
+        (story.account().state, story.state("chat")),
+        (AccountState::Failed, GrantState::Granted)
+    );
+    story.policy("coders", &json!({"entitlements": [{"name": "code"}]}));
+    story.holds("code", false);
+    story.step();
+    assert_eq!(
+        (story.account().state, story.state("code")),
+        (AccountState::Failed, GrantState::Granting)
+    );
 }
 
 #[test]

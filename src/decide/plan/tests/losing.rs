@@ -269,11 +269,8 @@ fn what_is_wanted_again_before_it_is_gone_is_turned_around() {
         (story.grant("chat").cause, story.grant("chat").released_at.clone()),
         (None, None)
     );
-    assert_eq!(
-        story.grant("chat").operation_id,
-        operation,
-        "the same employment, the same operation"
-    );
+    // The revocation may have been done: an API that remembers keys would answer with what it took.
+    assert_ne!(story.grant("chat").operation_id, operation);
     story.all_done();
     assert_eq!(
         (story.state("chat"), story.account().state),
@@ -471,7 +468,7 @@ fn an_account_that_is_to_be_used_stays() {
     let mut story = Story::new();
     story.account = json!({"onUnused": {"action": "Deactivate"}});
     story.target("okta");
-    story.saw(present(true, false));
+    story.saw(present(true, true));
     story.step();
     assert_eq!(story.account().state, AccountState::Active);
     assert!(!story.step().unjudged);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::conditions::UNMANAGED_ACCESS;
+use crate::api::employee::DeletionPolicy;
 use crate::decide::effect::Holding;
 
 /// Policy `basics` as it gives `chat` with this limit, in its generation 1, by which everybody was judged.
@@ -473,6 +474,47 @@ fn without_update_the_record_says_what_differs() {
     assert_eq!(story.grant("chat").reason, "");
 }
 
+/// I2 as far as we are let: an Employee that is deleted to revoke waits for what may not be taken, says so and how to end that;
+/// and goes once somebody took it by hand.
+#[test]
+fn a_deletion_that_may_not_revoke_says_what_it_waits_for() {
+    let deleted = || {
+        let mut story = with_limit("100");
+        story.may(&["Observe", "Grant", "Update"]);
+        story.edit(|ada| {
+            ada.deleting = true;
+            ada.spec.deletion_policy = DeletionPolicy::Revoke;
+        });
+        assert!(!story.step().empty);
+        story
+    };
+    let mut story = deleted();
+    let conditions = &story.ada().status.conditions;
+    let said = conditions.iter().find(|said| said.type_ == UNMANAGED_ACCESS).unwrap();
+    assert_eq!(said.reason, "DeletionWaits");
+    for words in ["chat at okta", "add the verb", "by hand", "deletionPolicy Orphan"] {
+        assert!(said.message.contains(words), "{words}: {}", said.message);
+    }
+    story.assert_stable();
+    // A look that shows it held changes nothing.
+    story.shows_limit("100", 1);
+    assert!(!story.step().empty);
+    story.sight.holds.insert(
+        key("okta", "chat"),
+        Look::plain(false, story.now + SignedDuration::from_mins(2)),
+    );
+    assert!(story.step().empty);
+    assert_eq!(story.state("chat"), GrantState::Revoked);
+    assert_eq!(story.grant("chat").reason, "somebody took it away at the target");
+    assert_eq!(story.says_left(), None);
+
+    let mut story = deleted();
+    story.may(&["Observe", "Grant", "Update", "Revoke"]);
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Revoking);
+    assert!(story.all_done().empty);
+}
+
 /// I2 as far as we are let: a leaver keeps what may not be taken, and everybody can see it.
 #[test]
 fn without_revoke_a_leaver_keeps_it_and_the_record_says_so() {
@@ -547,4 +589,90 @@ fn without_observe_nothing_is_looked_at_or_sent() {
     assert_eq!(story.state("chat"), GrantState::Granted);
     assert!(story.says_left().unwrap().contains("chat at okta"));
     story.assert_stable();
+}
+
+/// What tells an effect from every other one of the same grant.
+type Effect = (String, Option<Time>, GrantState, BTreeMap<String, String>);
+
+fn effect(story: &Story) -> Effect {
+    let record = story.grant("chat").clone();
+    (
+        record.operation_id,
+        record.begun_at,
+        record.state,
+        record.desired_parameters,
+    )
+}
+
+/// I4: an API that remembers idempotency keys answers with what came of the first effect under a key. So from 100 to 500, back
+/// and to 500 again are three effects, though each second one is the same order; and one that is tried again is the same.
+#[test]
+fn every_change_of_a_grant_is_told_from_all_others() {
+    let mut story = with_limit("100");
+    let mut effects = vec![effect(&story)];
+    // The clock stands, as it does within a second.
+    for limit in ["500", "100", "500", "100"] {
+        story.edit_policy("basics", &limited(limit), 2);
+        story.step();
+        assert_eq!(story.state("chat"), GrantState::Updating, "{limit}");
+        let begun = effect(&story);
+        story.all_come_to(&Outcome::Retrying("503".to_owned()));
+        story.all_come_to(&Outcome::Refused("400".to_owned()));
+        story.now += SignedDuration::from_secs(1);
+        story.step();
+        assert_eq!(
+            (story.state("chat"), effect(&story).1),
+            (GrantState::Failed, begun.1.clone())
+        );
+        story.now -= SignedDuration::from_secs(1);
+        effects.push(begun);
+        story.all_done();
+        assert_eq!(limits(&story), is(GrantState::Granted, limit, limit));
+        story.assert_stable();
+    }
+    let dates: BTreeSet<_> = effects
+        .iter()
+        .map(|(operation, begun, ..)| (operation, begun))
+        .collect();
+    assert_eq!(dates.len(), effects.len(), "{effects:#?}");
+    story.terminate();
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Revoking);
+    let revoking = effect(&story);
+    assert!(effects.iter().all(|known| known.1 != revoking.1), "{revoking:?}");
+}
+
+/// I4: what was refused was not done, and with other parameters it is not the same: an API with keys takes a key for one order
+/// alone.
+#[test]
+fn a_refused_grant_is_another_operation_with_other_parameters_alone() {
+    for outcome in [
+        Outcome::Refused("400".to_owned()),
+        Outcome::NoSeat("no budget".to_owned()),
+    ] {
+        let mut story = Story::new();
+        story.policy("basics", &limited("100"));
+        story.saw(AccountSight::Absent);
+        story.step();
+        let account = story
+            .intents()
+            .into_iter()
+            .filter(|intent| matches!(intent, Intent::Account { .. }));
+        let digest = attributes_digest(&story.ada().spec);
+        story.sight.outcomes = account
+            .map(|intent| (intent, Outcome::done("A1", Some(digest.clone()))))
+            .collect();
+        story.step();
+        let begun = effect(&story);
+        story.all_come_to(&outcome);
+        assert_eq!(
+            (&effect(&story).0, &effect(&story).1),
+            (&begun.0, &begun.1),
+            "tried again"
+        );
+        story.edit_policy("basics", &limited("50"), 2);
+        story.step();
+        assert_eq!(limits(&story), is(GrantState::Granting, "50", ""));
+        assert_ne!(effect(&story).0, begun.0);
+    }
 }

@@ -33,7 +33,7 @@ pub const LOGIN: &str = "{login: {request: {method: POST, path: /login, json: {p
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 pub struct Habits {
-    /// Whether the same `Idempotency-Key` is answered as the first time, and done once.
+    /// Whether the same `Idempotency-Key` is answered as the first time, and done once; with something else it is refused.
     pub keys: bool,
     /// Whether it keeps the `metadata` of a card and shows it.
     pub metadata: bool,
@@ -102,8 +102,10 @@ struct State {
     cards: Vec<Card>,
     /// Of each product, who has a seat, and whether they accepted.
     seats: BTreeMap<String, BTreeMap<usize, bool>>,
-    /// Answers to what came with a key.
-    answered: BTreeMap<String, (u16, Value)>,
+    /// What came with a key, and the answer to it.
+    answered: BTreeMap<String, (String, (u16, Value))>,
+    /// Keys that came again with something else.
+    misused: Vec<String>,
     /// What was done, in order.
     done: Vec<String>,
 }
@@ -221,6 +223,11 @@ impl Bank {
         made.filter(|what| !what.ends_with(' ') && !seen.insert(what.clone()))
             .map(|what| format!("I4: made twice: {what}"))
             .collect()
+    }
+
+    /// Keys that came again with something else than the first time.
+    pub fn misused_keys(&self) -> Vec<String> {
+        self.state().misused.clone()
     }
 
     /// What was done, in order.

@@ -64,13 +64,18 @@ fn answer(state: &mut State, method: &Method, uri: &Uri, headers: &HeaderMap, bo
 /// Does what comes with a key once, where keys are taken.
 fn once(state: &mut State, method: &Method, uri: &Uri, key: &str, body: &Bytes) -> Answer {
     let kept = state.habits.keys && !key.is_empty();
-    if let Some(answer) = state.answered.get(key).filter(|_| kept) {
-        return answer.clone();
+    let asked = format!("{method} {uri} {}", String::from_utf8_lossy(body));
+    if let Some((first, answer)) = state.answered.get(key).filter(|_| kept) {
+        if *first == asked {
+            return answer.clone();
+        }
+        state.misused.push(format!("{key}: {first}, and then {asked}"));
+        return refusal(400, "that key was for something else");
     }
     let body = serde_json::from_slice(body).unwrap_or_default();
     let answer = serve(state, method, uri, &body);
     if kept {
-        state.answered.insert(key.to_owned(), answer.clone());
+        state.answered.insert(key.to_owned(), (asked, answer.clone()));
     }
     answer
 }

@@ -205,6 +205,8 @@ impl BankStory {
     /// What is not as it should be, at the bank or on record; nothing where all is well.
     pub fn wrongs(&self, sight: &BankSight) -> Vec<String> {
         let mut wrongs = self.bank.twice();
+        let misused = self.bank.misused_keys().into_iter();
+        wrongs.extend(misused.map(|key| format!("I4: two effects under one key: {key}")));
         let mut check = |what: String, is: &dyn std::fmt::Debug, should: &dyn std::fmt::Debug| {
             let (is, should) = (format!("{is:?}"), format!("{should:?}"));
             if is != should {
