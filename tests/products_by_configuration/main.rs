@@ -2,6 +2,7 @@
 //! the hire to the leave, by the operator itself, and judged by what stands at the product and in status.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod intranet;
 mod kinto;
 mod mailman;
 mod pocketbase;
