@@ -4,6 +4,10 @@
 
 mod intranet;
 mod kinto;
+mod limits;
 mod mailman;
 mod pocketbase;
+mod rabbitmq;
+mod scim;
+mod stripe;
 mod tenant;
