@@ -339,7 +339,6 @@ async fn mistakes_are_said_and_take_nothing() {
     let asked = intranet.state().asked;
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!((intranet.seen(), intranet.state().asked), (held.clone(), asked));
-    tenant.apply(&[person("ada", "Content")]).await;
 
     // What the API server can tell is refused at once, with the field.
     let mut typo = good.clone();
@@ -351,6 +350,9 @@ async fn mistakes_are_said_and_take_nothing() {
     // The same of an Entitlement.
     tenant.apply(&[object("TargetSystem", "intranet", &good)]).await;
     tenant.ready("TargetSystem", "intranet", "True", &[]).await;
+    tenant.holds("ada", &[]).await;
+    tenant.apply(&[person("ada", "Content")]).await;
+    tenant.holds("ada", &[("reader", "Granted")]).await;
     for (http, words) in [
         (
             json!({"kind": "roles", "inputs": {"title": "reader"}}),
@@ -371,5 +373,6 @@ async fn mistakes_are_said_and_take_nothing() {
     tenant.holds("ada", &[("reader", "Granted")]).await;
     assert_eq!(intranet.seen(), held);
     let done = intranet.state().done.clone();
-    assert_eq!(done, ["member.add ada", "member.roles 7001"]);
+    let [given, taken] = ["member.roles 7001", "member.noroles 7001"];
+    assert_eq!(done, ["member.add ada", given, taken, given]);
 }
