@@ -351,6 +351,7 @@ async fn mistakes_are_said_and_take_nothing() {
     tenant.apply(&[object("TargetSystem", "intranet", &good)]).await;
     tenant.ready("TargetSystem", "intranet", "True", &[]).await;
     tenant.holds("ada", &[]).await;
+    // The list of everybody names no role that nobody has, and that is an answer too.
     tenant.apply(&[person("ada", "Content")]).await;
     tenant.holds("ada", &[("reader", "Granted")]).await;
     for (http, words) in [

@@ -119,14 +119,17 @@ impl Tenant {
             .iter()
             .map(|(entitlement, state)| ((*entitlement).to_owned(), (*state).to_owned()))
             .collect();
-        self.until(&format!("{name} holds {wanted:?}"), wanted.clone(), async || {
-            self.records(name)
-                .await
-                .into_iter()
-                .filter(|(_, state)| state != "Revoked")
-                .collect::<BTreeMap<String, String>>()
-        })
-        .await;
+        self.world
+            .eventually(&self.operator, &format!("{name} holds {wanted:?}"), async || {
+                let mut held = self.records(name).await;
+                held.retain(|_, state| state != "Revoked");
+                if held == wanted {
+                    return Ok(());
+                }
+                let employee = self.world.get("Employee", name).await;
+                Err(format!("{held:?}: {}", employee["status"]))
+            })
+            .await;
     }
 
     /// The states of all that is on record for a person.

@@ -97,6 +97,8 @@ impl Shown {
 pub struct LastLooks {
     /// By object.
     pub holders: BTreeMap<RemoteObject, HoldersSeen>,
+    /// When all objects of a kind were seen: one that was not among them is held by nobody.
+    kinds: BTreeMap<String, Seen<()>>,
     /// By kind and account.
     pub holdings: BTreeMap<(String, String), Seen<BTreeMap<RemoteObject, Holding>>>,
     /// By object and account.
@@ -116,6 +118,9 @@ impl LastLooks {
             let holding = holders.and_then(|holders| holders.ids.get(account).cloned());
             seen(holding, looked.at, looked.time)
         });
+        let by_kind = self
+            .without_holders(object)
+            .map(|looked| seen(None, looked.at, looked.time));
         let by_account = self
             .holdings
             .get(&(object.kind.clone(), account.to_owned()))
@@ -124,8 +129,15 @@ impl LastLooks {
             .ones
             .get(&(object.clone(), account.to_owned()))
             .map(|looked| seen(looked.shown.clone(), looked.at, looked.time));
-        let all = [by_object, by_account, by_both].into_iter().flatten();
+        let all = [by_object, by_kind, by_account, by_both].into_iter().flatten();
         all.max_by_key(|(_, at)| *at)
+    }
+
+    /// The last look at all objects of its kind, where that did not show this one and nothing was sent for it since.
+    fn without_holders(&self, object: &RemoteObject) -> Option<&Seen<()>> {
+        let seen = self.kinds.get(&object.kind)?;
+        let is_told = !self.holders.contains_key(object) && !self.object_changed(object, seen.at);
+        is_told.then_some(seen)
     }
 
     /// The objects of which something may have been seen of `account`: all whose holders were, the `others`, and what it
@@ -144,6 +156,13 @@ impl LastLooks {
     pub fn whole<'a>(&self, object: &RemoteObject, mut needed: impl Iterator<Item = &'a str>) -> Option<HoldersSeen> {
         if let Some(seen) = self.holders.get(object) {
             return Some(seen.clone());
+        }
+        if let Some(seen) = self.without_holders(object) {
+            return Some(HoldersSeen {
+                holders: Some(Holders::default()),
+                at: seen.at,
+                time: seen.time,
+            });
         }
         let since = self.whole_since?;
         let of_kind = self.holdings.range((object.kind.clone(), String::new())..);
@@ -201,6 +220,7 @@ impl LastLooks {
                 }
             }
             Shown::Kind(kind, mut all) => {
+                self.kinds.insert(kind.clone(), Seen { shown: (), at, time });
                 let known = self.holders.keys().filter(|object| object.kind == kind);
                 let objects: BTreeSet<RemoteObject> = known.chain(all.keys()).cloned().collect();
                 for object in objects {
@@ -295,6 +315,24 @@ mod tests {
         looks.keep(Shown::Kind("role".into(), all), Instant::now(), Timestamp::UNIX_EPOCH);
         assert_eq!(holds(&looks, &admin, "ada"), Some(false));
         assert_eq!(holds(&looks, &user, "bob"), Some(true));
+        // So is one that no look has shown yet; of other kinds, and since something was sent, nothing is known.
+        let owner = object("role", "owner");
+        assert_eq!(holds(&looks, &owner, "ada"), Some(false));
+        assert_eq!(
+            looks.whole(&owner, std::iter::empty()).unwrap().holders,
+            Some(Holders::default())
+        );
+        assert_eq!(holds(&looks, &object("team", "owner"), "ada"), None);
+        std::thread::sleep(Duration::from_millis(1));
+        looks.changed(&owner, [&"ada".to_owned()].into_iter());
+        assert_eq!(holds(&looks, &owner, "ada"), None);
+        std::thread::sleep(Duration::from_millis(1));
+        looks.keep(
+            Shown::Kind("role".into(), BTreeMap::new()),
+            Instant::now(),
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(holds(&looks, &owner, "ada"), Some(false));
     }
 
     /// What is seen account by account is a look at all holders once everything was looked at, and as old as its oldest part.
