@@ -39,6 +39,11 @@ struct State {
     done: Vec<String>,
 }
 
+/// Of each member by login, whether they can log in, and the numbers of their roles.
+type Members = BTreeMap<String, (bool, Vec<u32>)>;
+/// What is wrong, how it comes about, and what is said of it.
+type Mistake = (&'static str, fn(&mut Value), &'static [&'static str]);
+
 #[derive(Clone)]
 struct Intranet {
     url: String,
@@ -68,8 +73,8 @@ impl Intranet {
         self.state.lock().unwrap()
     }
 
-    /// Each member, whether they can log in, and the numbers of their roles; and who is in the club.
-    fn seen(&self) -> (BTreeMap<String, (bool, Vec<u32>)>, Vec<String>) {
+    /// Everybody, and who is in the club.
+    fn seen(&self) -> (Members, Vec<String>) {
         let state = self.state();
         let members = state.members.iter();
         let members = members.map(|member| {
@@ -212,7 +217,7 @@ async fn an_envelope_and_forms_and_everything_else_of_its_own() {
         open: true,
     };
     intranet.state().members.extend([1, 2, 3].map(outsider));
-    let others: BTreeMap<String, (bool, Vec<u32>)> = (1..=3)
+    let others: Members = (1..=3)
         .map(|number| (format!("outsider{number}"), (true, vec![12, 13])))
         .collect();
     let with = |people: &[(&str, bool, &[u32])], club: &[&str]| {
@@ -220,10 +225,7 @@ async fn an_envelope_and_forms_and_everything_else_of_its_own() {
             .iter()
             .map(|(name, open, roles)| ((*name).to_owned(), (*open, roles.to_vec())));
         let club: Vec<String> = club.iter().map(|name| (*name).to_owned()).collect();
-        (
-            others.clone().into_iter().chain(people).collect::<BTreeMap<_, _>>(),
-            club,
-        )
+        (others.clone().into_iter().chain(people).collect::<Members>(), club)
     };
     let look = async || intranet.seen();
     tenant
@@ -292,7 +294,7 @@ async fn mistakes_are_said_and_take_nothing() {
     tenant.holds("ada", &[("reader", "Granted")]).await;
     let held = intranet.seen();
 
-    let mistakes: [(&str, fn(&mut Value), &[&str]); 5] = [
+    let mistakes: [Mistake; 5] = [
         (
             "an unknown variable",
             |spec| spec["http"]["account"]["deactivate"]["form"]["no"] = json!("${itm.no}"),

@@ -341,9 +341,10 @@ impl HttpTarget {
         let reads = call.needs_item || version.is_some();
         let mut again = reads;
         // What is written back whole may hold a set that is being written too.
-        let _one_at_a_time = match reads {
-            true => Some(self.lock(("account", id)).await),
-            false => None,
+        let _one_at_a_time = if reads {
+            Some(self.lock(("account", id)).await)
+        } else {
+            None
         };
         loop {
             let (mut speech, mut tag) = (speech.clone(), None);
