@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rollcall_support::process::TempDir;
 use rollcall_support::products::{JupyterHub, RabbitMq};
+use rollcall_support::scim_server::{ScimOptions, ScimServer};
 
 /// A copy of an example of the shelf, with some texts replaced.
 struct Copy {
@@ -276,6 +277,80 @@ async fn a_definition_is_checked_without_a_network() {
     assert_eq!(code, 2);
     assert!(
         error.contains("no TargetSystem other") || error.contains("have no TargetSystem"),
+        "{error}"
+    );
+}
+
+/// A SCIM target, with what it spells out of accounts.
+fn scim(url: &str, title: &str) -> Copy {
+    let dir = TempDir::new("target").unwrap();
+    let yaml = format!(
+        r#"
+apiVersion: rollcall.dev/v1alpha1
+kind: TargetSystem
+metadata: {{name: directory}}
+spec:
+  adopt: Never
+  scim:
+    baseURL: {url}
+    bearerTokenSecretRef: {{name: directory, key: token}}
+    attributes: {{title: "{title}"}}
+---
+apiVersion: rollcall.dev/v1alpha1
+kind: Entitlement
+metadata: {{name: engineering}}
+spec: {{targetRef: {{name: directory}}, scimGroup: {{displayName: Engineering}}}}
+---
+apiVersion: rollcall.dev/v1alpha1
+kind: Entitlement
+metadata: {{name: later}}
+spec: {{targetRef: {{name: directory}}, scimGroup: {{displayName: Later, create: true}}}}
+"#
+    );
+    std::fs::write(dir.path().join("target.yaml"), yaml).unwrap();
+    Copy { dir }
+}
+
+#[tokio::test]
+async fn a_scim_service_goes_through_all_steps_with_the_attributes_that_are_spelt_out() {
+    let server = ScimServer::start(ScimOptions::default()).await.unwrap();
+    server.create_group("Engineering").await.unwrap();
+    let token = ["--secret", "directory/token=env:SECRET"];
+    let good = scim(&server.base_url(), "The ${employee.jobTitle}");
+    let (code, said, error) = run(good.trial(server.token(), &token)).await;
+    assert_eq!((code, error.as_str()), (0, ""), "{said}");
+    for step in [
+        "probe",
+        "list accounts",
+        "find account",
+        "create account",
+        "read account",
+        "find it again",
+        "engineering: grant",
+        "engineering: revoke",
+        "later: find object: not there; the operator makes it",
+        "deactivate account",
+        "delete account",
+    ] {
+        assert!(said.contains(&format!("ok     {step}")), "{step} in {said}");
+    }
+    assert!(said.contains("all good; nothing is left behind"), "{said}");
+    assert_eq!(server.users().await.unwrap(), Vec::<serde_json::Value>::new());
+
+    let keep = [&token[..], &["--keep", "--entitlement", "engineering"]].concat();
+    let (code, said, _) = run(good.trial(server.token(), &keep)).await;
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(server.users().await.unwrap()[0]["title"], "The Test");
+    assert_eq!(server.members("Engineering").await.unwrap().len(), 1);
+
+    let (code, said, _) = run(good.trial("guess", &token)).await;
+    assert_eq!(code, 1);
+    assert!(said.contains("FAILED probe: refuses the credentials"), "{said}");
+    let bad = scim(&server.base_url(), "${employee.jobTitel}");
+    let (code, _, error) = run(bad.command("check", &[])).await;
+    assert_eq!(code, 1);
+    assert!(
+        error.contains("spec.scim.attributes: title: ") && error.contains("jobTitle"),
         "{error}"
     );
 }

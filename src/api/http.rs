@@ -208,18 +208,20 @@ pub struct Call {
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = Rule::new("self.startsWith('/')").message("must begin with /; it is appended to baseURL"))]
     pub path: String,
-    /// Templates of the query. One without a value is left out.
+    /// Templates of the query. One without a value is left out, and one that is a list is sent once for each element.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32))]
     pub query: BTreeMap<String, String>,
-    /// Templates of headers.
+    /// Templates of headers. With `json`, `Content-Type` may be another one than `application/json`, such as
+    /// `application/merge-patch+json`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16))]
     pub headers: BTreeMap<String, String>,
     /// Template of a JSON body; not with `form`. No rule of the CRD can say so: CEL does not see a field without a type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Tree>,
-    /// Templates of the fields of a form body.
+    /// Templates of the fields of a form body. One without a value is left out, and one that is a list, such as `${set}`, is sent
+    /// once for each element.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 64))]
     pub form: Option<BTreeMap<String, String>>,
@@ -417,8 +419,9 @@ pub struct HttpAccount {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub created_id: Option<String>,
-    /// Gives it today's attributes. Without it, attributes stay as they were at creation. `update`, `activate` and `deactivate` can
-    /// speak of `item`, the record as it is, which is then read first; that needs `read`.
+    /// Gives it today's attributes. Without it, attributes stay as they were at creation. `update`, `activate`, `deactivate` and
+    /// `delete` can speak of `item`, the record as it is, which is then read first, by `read` or else out of `list`: as where
+    /// groups know people by a user name, which is the id then, and these calls want a number, `${item.number}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<Call>,
     /// Reading over `response` of `update`: the account's id, where an update can change it. Default: the id stays.
@@ -564,12 +567,20 @@ pub struct Observe {
     /// Lists who holds what, all objects of the kind at once: `object` says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<Listing>,
-    /// Lists what one account holds; can speak of `account`: `object` says which.
+    /// Lists what one account holds; can speak of `account`: `object` says which. What others gave to accounts of Employees is
+    /// seen; what they gave to other accounts takes a call for each, and is looked at only where an Entitlement of the kind is
+    /// Authoritative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of_account: Option<Listing>,
-    /// Reads what one account holds of one object; can speak of `account` and `object`. `gone` means nothing.
+    /// Reads what one account holds of one object; can speak of `account` and `object`. `gone` means nothing. It shows what
+    /// was granted, and never what others gave: prefer one of the others where the API has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one: Option<Call>,
+    /// Reading over `item`: the list of its parts, where one item stands for several holdings, as a user with a set of roles
+    /// does: `item.roles`. The other readings, but for `account`, then speak of `part` too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub each: Option<String>,
     /// Reading: the id of the account that holds it; with `holders` and `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
@@ -611,10 +622,12 @@ pub struct Observe {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Replace {
-    /// Whose set it is: `Account`, what the account holds of this kind, or `Object`, who holds the object.
+    /// Whose set it is: `Account`, what the account holds of this kind, seen by `ofAccount` or `all`; or `Object`, who holds the
+    /// object, seen by `holders`.
     pub of: SetOf,
     /// The request; it can speak of `account` or `object`, of `set`, a list of object ids or of account ids, and of `response`, the
-    /// read that the set was taken from (its first page). Objects need an id of one part: one input as `identity`, or `find`.
+    /// read that the set was taken from (its first page); where `observe.each` has the account's record as `item`, of that too.
+    /// Objects need an id of one part: one input as `identity`, or `find`.
     pub request: Call,
     /// Sent in the place of `request` where the set would become empty and the API refuses an empty one. It must leave a set
     /// that is read as empty, or as gone.

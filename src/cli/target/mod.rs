@@ -97,7 +97,7 @@ pub struct TestOptions {
     /// Leave what was made there, to be looked at.
     #[arg(long)]
     keep: bool,
-    /// Print bodies too, without what looks like a secret. They hold people's data.
+    /// Print bodies too, without what looks like a secret; of http targets. They hold people's data.
     #[arg(long)]
     show_bodies: bool,
     /// Where a key of a Secret is to be had, rather than in the cluster: an environment variable or a file. Repeatable.
@@ -124,8 +124,8 @@ pub async fn run(command: &TargetCommand) -> u8 {
 
 fn check(options: &CheckOptions) -> Result<u8, String> {
     let files = setup::read(&options.which)?;
-    let problems = match files.definition() {
-        Ok(definition) => files.problems(definition.as_ref()),
+    let problems = match files.described() {
+        Ok(described) => files.problems(&described),
         Err(problems) => problems,
     };
     for problem in &problems {
@@ -142,8 +142,8 @@ fn check(options: &CheckOptions) -> Result<u8, String> {
 
 async fn test(options: &TestOptions) -> Result<u8, String> {
     let files = setup::read(&options.which)?;
-    let definition = match files.definition() {
-        Ok(definition) => definition,
+    let described = match files.described() {
+        Ok(described) => described,
         Err(problems) => {
             for problem in problems {
                 eprintln!("rollcall: {problem}");
@@ -155,7 +155,7 @@ async fn test(options: &TestOptions) -> Result<u8, String> {
         signal(SignalKind::interrupt()).map_err(|error| format!("cannot receive signals: {error}"))?;
     let mut terminated = signal(SignalKind::terminate()).map_err(|error| format!("cannot receive signals: {error}"))?;
     let report = Report::new();
-    let setup = Setup::new(&files, definition, options, &report).await?;
+    let setup = Setup::new(&files, described, options, &report).await?;
     report.say(&format!("{} as {}", files.name(), setup.address()));
     let trial = Trial::new(&setup, &report);
     let played = tokio::select! {

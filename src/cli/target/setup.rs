@@ -15,6 +15,7 @@ use crate::api::employee::EmployeeSpec;
 use crate::api::{Employee, Entitlement, HRISConnection, SecretKeyRef, TargetSystem};
 use crate::cli::cluster::{self, Cluster};
 use crate::cli::load::{Manifests, Object, load};
+use crate::decide::attributes::AttributeMap;
 use crate::decide::definition::Definition;
 use crate::decide::effect::short_digest;
 use crate::decide::expression::Schema;
@@ -125,31 +126,53 @@ impl Files {
         self.system.name_any()
     }
 
-    /// What is described, checked; `None` where that is left to the protocol.
-    pub fn definition(&self) -> Result<Option<Definition>, Vec<String>> {
+    /// What is described, checked.
+    pub fn described(&self) -> Result<Described, Vec<String>> {
         let schema = Schema::of(self.connections.iter().map(Some));
+        if let Some(scim) = &self.system.spec.scim {
+            let compiled = AttributeMap::compile(&scim.attributes, &schema);
+            let at = |problem: String| format!("spec.scim.attributes: {problem}");
+            return compiled
+                .map(Described::Scim)
+                .map_err(|problems| problems.into_iter().map(at).collect());
+        }
         match Definition::compile(&self.system.spec, &schema) {
-            None => Ok(None),
-            Some(Ok(definition)) => Ok(Some(definition)),
+            None => Ok(Described::Other),
+            Some(Ok(definition)) => Ok(Described::Http(Box::new(definition))),
             Some(Err(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
         }
     }
 
     /// What is wrong with the Entitlements.
-    pub fn problems(&self, definition: Option<&Definition>) -> Vec<String> {
-        let Some(definition) = definition else {
-            return Vec::new();
-        };
+    pub fn problems(&self, described: &Described) -> Vec<String> {
         let of = |entitlement: &Entitlement| {
-            let name = entitlement.name_any();
-            let problems = definition.check(&entitlement.spec);
-            problems
-                .iter()
-                .map(|problem| format!("Entitlement {name}: {problem}"))
-                .collect::<Vec<String>>()
+            let problems = match described {
+                Described::Http(definition) => definition
+                    .check(&entitlement.spec)
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+                Described::Scim(_) | Described::Other if entitlement.spec.http.is_some() => vec![format!(
+                    "spec.http: {} is no http target: say what that one grants, in the place of http",
+                    self.name()
+                )],
+                Described::Scim(_) | Described::Other => Vec::new(),
+            };
+            let at = |problem: String| format!("Entitlement {}: {problem}", entitlement.name_any());
+            problems.into_iter().map(at).collect::<Vec<String>>()
         };
         self.entitlements.iter().flat_map(of).collect()
     }
+}
+
+/// What a TargetSystem spells out, compiled.
+pub(super) enum Described {
+    /// An API.
+    Http(Box<Definition>),
+    /// The attributes of a SCIM service's accounts.
+    Scim(AttributeMap),
+    /// Nothing: all of it is left to the protocol.
+    Other,
 }
 
 /// What an API was described to do to accounts.
@@ -177,11 +200,11 @@ pub(super) struct Setup {
 impl Setup {
     pub async fn new(
         files: &Files,
-        definition: Option<Definition>,
+        described: Described,
         options: &TestOptions,
         report: &Report,
     ) -> Result<Self, String> {
-        let problems = files.problems(definition.as_ref());
+        let problems = files.problems(&described);
         if !problems.is_empty() {
             return Err(problems.join("\n  "));
         }
@@ -200,7 +223,7 @@ impl Setup {
         let now = Timestamp::now().as_nanosecond().to_string();
         let mark = short_digest(["trial", &now, &std::process::id().to_string()]);
         let person = person(options, &mark)?;
-        let (target, powers) = target(files, definition, options, report).await?;
+        let (target, powers) = target(files, described, options, report).await?;
         Ok(Self {
             target,
             powers,
@@ -266,7 +289,7 @@ fn person(options: &TestOptions, mark: &str) -> Result<AccountFacts, String> {
 
 async fn target(
     files: &Files,
-    definition: Option<Definition>,
+    described: Described,
     options: &TestOptions,
     report: &Report,
 ) -> Result<(Box<dyn Target>, Powers), String> {
@@ -277,10 +300,15 @@ async fn target(
         ..Rules::default()
     });
     let mut keys = Keys::new(options);
-    if let Some(scim) = &spec.scim {
+    if let (Some(scim), Described::Scim(attributes)) = (&spec.scim, &described) {
+        if options.show_bodies {
+            return Err("--show-bodies shows those of http targets: leave it out".to_owned());
+        }
         let token = keys.read(&scim.bearer_token_secret_ref).await?;
         let mut settings = ScimOptions::new(&scim.base_url, token, egress);
         settings.pace = pace;
+        settings.enterprise = scim.enterprise;
+        settings.attributes = attributes.clone();
         let target = ScimTarget::new(&settings).map_err(|error| error.to_string())?;
         let powers = Powers {
             create: true,
@@ -289,7 +317,7 @@ async fn target(
         };
         return Ok((Box::new(target), powers));
     }
-    let (Some(http), Some(definition)) = (&spec.http, definition) else {
+    let (Some(http), Described::Http(definition)) = (&spec.http, described) else {
         return Err("only http and scim targets can be tried: a cluster's own RBAC needs no trial".to_owned());
     };
     let mut secrets = BTreeMap::new();
@@ -304,7 +332,7 @@ async fn target(
     };
     let target = HttpTarget::new(&HttpTargetOptions {
         api: http.clone(),
-        definition: Arc::new(definition),
+        definition: Arc::from(definition),
         secrets,
         pace,
         egress,

@@ -66,9 +66,10 @@ impl<'a> Trial<'a> {
         if self.setup.read_only {
             for entitlement in &self.setup.entitlements {
                 let name = entitlement.name_any();
-                self.step(&format!("{name}: find object"), self.object(entitlement))
-                    .await?;
-                self.step(&format!("{name}: look"), self.survey(entitlement)).await?;
+                let step = format!("{name}: find object");
+                if self.step(&step, self.object_or_none(entitlement)).await?.is_some() {
+                    self.step(&format!("{name}: look"), self.survey(entitlement)).await?;
+                }
             }
             return Ok(());
         }
@@ -186,6 +187,20 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// What an Entitlement stands for; `None` where it is not there, and the operator makes it when it first needs it. A trial
+    /// could not take it back.
+    async fn object_or_none(&self, entitlement: &Entitlement) -> Step<Option<RemoteObject>> {
+        let makes = entitlement.spec.scim_group.as_ref().is_some_and(|group| group.create);
+        let found = self.setup.target.find_object(&entitlement.spec).await;
+        if makes && matches!(found, Ok(Found::None)) {
+            let words = "not there; the operator makes it, and a trial does not, since it could not take it back";
+            return Ok((None, words.to_owned()));
+        }
+        self.object(entitlement)
+            .await
+            .map(|(object, words)| (Some(object), words))
+    }
+
     /// Who holds it, where one look shows that.
     async fn survey(&self, entitlement: &Entitlement) -> Step<()> {
         let (object, _) = self.object(entitlement).await?;
@@ -207,7 +222,8 @@ impl<'a> Trial<'a> {
     async fn give_and_take(&self, entitlement: &Entitlement, account: &str) -> Result<(), Failed> {
         let name = entitlement.name_any();
         let at = |step: &str| format!("{name}: {step}");
-        let object = self.step(&at("find object"), self.object(entitlement)).await?;
+        let found = self.step(&at("find object"), self.object_or_none(entitlement)).await?;
+        let Some(object) = found else { return Ok(()) };
         let held = self.step(&at("look"), self.look(&object, account)).await?;
         if held.is_some() {
             self.report

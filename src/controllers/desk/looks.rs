@@ -97,12 +97,16 @@ impl Shown {
 pub struct LastLooks {
     /// By object.
     pub holders: BTreeMap<RemoteObject, HoldersSeen>,
+    /// When all objects of a kind were seen: one that was not among them is held by nobody.
+    kinds: BTreeMap<String, Seen<()>>,
     /// By kind and account.
     pub holdings: BTreeMap<(String, String), Seen<BTreeMap<RemoteObject, Holding>>>,
     /// By object and account.
     pub ones: BTreeMap<(RemoteObject, String), Seen<Option<Holding>>>,
     /// When something was last sent for an object and an account.
     changed: BTreeMap<(RemoteObject, String), Instant>,
+    /// When the last look at everything that came to its end began.
+    pub whole_since: Option<Instant>,
 }
 
 impl LastLooks {
@@ -114,6 +118,9 @@ impl LastLooks {
             let holding = holders.and_then(|holders| holders.ids.get(account).cloned());
             seen(holding, looked.at, looked.time)
         });
+        let by_kind = self
+            .without_holders(object)
+            .map(|looked| seen(None, looked.at, looked.time));
         let by_account = self
             .holdings
             .get(&(object.kind.clone(), account.to_owned()))
@@ -122,8 +129,15 @@ impl LastLooks {
             .ones
             .get(&(object.clone(), account.to_owned()))
             .map(|looked| seen(looked.shown.clone(), looked.at, looked.time));
-        let all = [by_object, by_account, by_both].into_iter().flatten();
+        let all = [by_object, by_kind, by_account, by_both].into_iter().flatten();
         all.max_by_key(|(_, at)| *at)
+    }
+
+    /// The last look at all objects of its kind, where that did not show this one and nothing was sent for it since.
+    fn without_holders(&self, object: &RemoteObject) -> Option<&Seen<()>> {
+        let seen = self.kinds.get(&object.kind)?;
+        let is_told = !self.holders.contains_key(object) && !self.object_changed(object, seen.at);
+        is_told.then_some(seen)
     }
 
     /// The objects of which something may have been seen of `account`: all whose holders were, the `others`, and what it
@@ -135,6 +149,42 @@ impl LastLooks {
             .filter_map(|kind| self.holdings.get(&(kind.clone(), account.to_owned())))
             .flat_map(|looked| looked.shown.keys());
         self.holders.keys().chain(others).chain(held).cloned().collect()
+    }
+
+    /// The last look at who holds `object`: at the object itself or its kind, or else account by account, as far as the last
+    /// look at everything went; `None` where there was none, or one of `needed` was not among the accounts.
+    pub fn whole<'a>(&self, object: &RemoteObject, mut needed: impl Iterator<Item = &'a str>) -> Option<HoldersSeen> {
+        if let Some(seen) = self.holders.get(object) {
+            return Some(seen.clone());
+        }
+        if let Some(seen) = self.without_holders(object) {
+            return Some(HoldersSeen {
+                holders: Some(Holders::default()),
+                at: seen.at,
+                time: seen.time,
+            });
+        }
+        let since = self.whole_since?;
+        let of_kind = self.holdings.range((object.kind.clone(), String::new())..);
+        let of_kind = of_kind.take_while(|((kind, _), _)| *kind == object.kind);
+        let read: BTreeMap<&str, _> = of_kind
+            .filter(|(_, seen)| seen.at >= since)
+            .map(|((_, account), seen)| (account.as_str(), seen))
+            .collect();
+        // What they show together is as old as the oldest of them.
+        let oldest = read.values().min_by_key(|seen| seen.at)?;
+        let ids = read.iter().filter_map(|(account, seen)| {
+            let holding = seen.shown.get(object)?;
+            Some(((*account).to_owned(), holding.clone()))
+        });
+        needed.all(|account| read.contains_key(account)).then(|| HoldersSeen {
+            holders: Some(Holders {
+                ids: ids.collect(),
+                version: None,
+            }),
+            at: oldest.at,
+            time: oldest.time,
+        })
     }
 
     /// Something is sent, or was just sent, for these accounts: what was seen of them is out of date, and so is what is
@@ -170,6 +220,7 @@ impl LastLooks {
                 }
             }
             Shown::Kind(kind, mut all) => {
+                self.kinds.insert(kind.clone(), Seen { shown: (), at, time });
                 let known = self.holders.keys().filter(|object| object.kind == kind);
                 let objects: BTreeSet<RemoteObject> = known.chain(all.keys()).cloned().collect();
                 for object in objects {
@@ -205,6 +256,7 @@ impl LastLooks {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::*;
 
@@ -263,6 +315,56 @@ mod tests {
         looks.keep(Shown::Kind("role".into(), all), Instant::now(), Timestamp::UNIX_EPOCH);
         assert_eq!(holds(&looks, &admin, "ada"), Some(false));
         assert_eq!(holds(&looks, &user, "bob"), Some(true));
+        // So is one that no look has shown yet; of other kinds, and since something was sent, nothing is known.
+        let owner = object("role", "owner");
+        assert_eq!(holds(&looks, &owner, "ada"), Some(false));
+        assert_eq!(
+            looks.whole(&owner, std::iter::empty()).unwrap().holders,
+            Some(Holders::default())
+        );
+        assert_eq!(holds(&looks, &object("team", "owner"), "ada"), None);
+        std::thread::sleep(Duration::from_millis(1));
+        looks.changed(&owner, [&"ada".to_owned()].into_iter());
+        assert_eq!(holds(&looks, &owner, "ada"), None);
+        std::thread::sleep(Duration::from_millis(1));
+        looks.keep(
+            Shown::Kind("role".into(), BTreeMap::new()),
+            Instant::now(),
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(holds(&looks, &owner, "ada"), Some(false));
+    }
+
+    /// What is seen account by account is a look at all holders once everything was looked at, and as old as its oldest part.
+    #[test]
+    fn looks_at_accounts_make_one_at_the_holders() {
+        let admin = object("role", "admin");
+        let mut looks = LastLooks::default();
+        let began = Instant::now();
+        let later = Timestamp::UNIX_EPOCH + Duration::from_mins(1);
+        let held = BTreeMap::from([(admin.clone(), Holding::default())]);
+        looks.keep(
+            Shown::Holdings("role".into(), "ada".into(), held.clone()),
+            began,
+            Timestamp::UNIX_EPOCH,
+        );
+        looks.keep(
+            Shown::Holdings("role".into(), "bob".into(), BTreeMap::new()),
+            began + Duration::from_secs(1),
+            later,
+        );
+        assert!(looks.whole(&admin, std::iter::empty()).is_none());
+        looks.whole_since = Some(began);
+        let seen = looks.whole(&admin, ["bob"].into_iter()).unwrap();
+        assert_eq!(
+            (seen.holders, seen.time),
+            (Some(held_by(&["ada"])), Timestamp::UNIX_EPOCH)
+        );
+        // Of whom nothing was read, nothing can be said; and what was read before counts no more.
+        assert!(looks.whole(&admin, ["eve"].into_iter()).is_none());
+        looks.whole_since = Some(began + Duration::from_secs(1));
+        let seen = looks.whole(&admin, std::iter::empty()).unwrap();
+        assert_eq!((seen.holders, seen.time), (Some(Holders::default()), later));
     }
 
     /// I4: a look that was under way while something was sent proves nothing.

@@ -42,7 +42,10 @@ pub(super) fn list(
     };
     // Before the look: what a removal came to was read back before it was said.
     let (outcomes, sending) = desk.removals(&name);
-    let seen = desk.state.lock().looks.holders.get(remote).cloned();
+    let listed = status.unmanaged.iter();
+    let listed = listed.filter(|entry| entry.state != UnmanagedState::Revoked);
+    let listed = listed.map(|entry| entry.account_id.as_str());
+    let seen = desk.state.lock().looks.whole(remote, listed);
     let Some(seen) = seen else {
         return After::default();
     };

@@ -10,16 +10,19 @@ use super::look_ups::Listed;
 use super::looks::Places;
 use super::{Halt, MISSING_AGAIN, ROUND, Writer, is_whole};
 use crate::api::TargetSystem;
-use crate::api::entitlement::{EntitlementSpec, RemoteObject};
+use crate::api::entitlement::{EntitlementSpec, Ownership, RemoteObject, UnmanagedState};
 use crate::api::target::ManagementPolicy;
 use crate::controllers::desk::{DeskState, Place, Resolved};
 use crate::decide::effect::RemoteKey;
+use crate::decide::index::Entry;
+use crate::decide::losses::{Named, account_name};
 use crate::decide::managed::may;
 use crate::targets::{Found, Looks};
 
 /// What is still to be looked at of everything.
-#[derive(Default)]
 pub(super) struct Unread {
+    /// When that began.
+    began: Instant,
     /// Accounts, by id, where the target does not list them.
     accounts: BTreeSet<String>,
     /// Who holds what.
@@ -85,6 +88,7 @@ impl Writer {
 
     /// Begins a look at everything: one list of the accounts, and then every place that shows who holds what.
     pub(super) async fn begin_resync(&self, connection: &Connection) -> Result<(), Halt> {
+        let began = Instant::now();
         let accounts = match self.list(connection).await? {
             Listed::Never => {
                 let ids = self.accounts_on_record();
@@ -94,7 +98,11 @@ impl Writer {
             Listed::All(_) | Listed::Failed => BTreeSet::new(),
         };
         let places = self.everywhere(connection);
-        *self.unread.lock() = Some(Unread { accounts, places });
+        *self.unread.lock() = Some(Unread {
+            began,
+            accounts,
+            places,
+        });
         Ok(())
     }
 
@@ -137,10 +145,9 @@ impl Writer {
                 return Err(halt);
             }
         }
-        let is_over = self.unread.lock().as_ref().is_some_and(Unread::is_empty);
-        if is_over {
-            *self.unread.lock() = None;
-            self.end_resync();
+        let over = self.unread.lock().take_if(|unread| unread.is_empty());
+        if let Some(unread) = over {
+            self.end_resync(unread.began);
         }
         Ok(())
     }
@@ -171,6 +178,11 @@ impl Writer {
                 places.insert(Place::of(looks, object, ""), String::new());
             }
         }
+        places.extend(
+            self.by_account(connection)
+                .into_iter()
+                .map(|place| (place, String::new())),
+        );
         let index = self.context.index.read();
         let people = index.namespace(&self.desk.namespace).map(|content| &content.employees);
         for person in people.into_iter().flat_map(|people| people.values()) {
@@ -188,9 +200,54 @@ impl Writer {
         places
     }
 
-    fn end_resync(&self) {
+    /// The places that show what others gave where it is seen account by account: what each account holds that is known to be
+    /// an Employee's or is on an Entitlement's list. What strangers hold takes a call for each of them, and is looked at only
+    /// where it may be taken.
+    fn by_account(&self, connection: &Connection) -> BTreeSet<Place> {
+        let known = self.accounts_on_record();
+        let index = self.context.index.read();
+        let Some(content) = index.namespace(&self.desk.namespace) else {
+            return BTreeSet::new();
+        };
+        let names =
+            content
+                .employees
+                .values()
+                .filter_map(|person| match account_name(content, person, &self.desk.target) {
+                    Named::By(name) => Some(name),
+                    _ => None,
+                });
+        let known: BTreeSet<String> = known.into_iter().chain(names).collect();
+        let state = self.desk.state.lock();
+        let mut places = BTreeSet::new();
+        for (name, resolved) in &state.resolved {
+            let Ok(Found::One(object)) = &resolved.found else {
+                continue;
+            };
+            if connection.target.looks(&object.kind) != Looks::Account {
+                continue;
+            }
+            let mut accounts = known.clone();
+            let entitlement = content.entitlements.get(name).and_then(Entry::readable);
+            if let Some(entitlement) = entitlement {
+                let listed = entitlement.status.iter().flat_map(|status| &status.unmanaged);
+                let listed = listed.filter(|entry| entry.state != UnmanagedState::Revoked);
+                accounts.extend(listed.map(|entry| entry.account_id.clone()));
+            }
+            if entitlement.is_some_and(|entitlement| entitlement.spec.ownership == Ownership::Authoritative) {
+                let strangers = state.accounts.iter().flat_map(|seen| seen.shown.accounts());
+                accounts.extend(strangers.map(|account| account.id.clone()));
+            }
+            let of = |account| Place::Account(object.kind.clone(), account);
+            places.extend(accounts.into_iter().map(of));
+        }
+        places
+    }
+
+    fn end_resync(&self, began: Instant) {
         let names: Vec<String> = {
             let mut state = self.desk.state.lock();
+            state.looks.whole_since = Some(began);
             state.health.last_resync = Some(Timestamp::now());
             state.resolved.keys().cloned().collect()
         };

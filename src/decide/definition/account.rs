@@ -50,7 +50,7 @@ pub struct Account {
     /// Makes it unusable.
     pub deactivate: Option<Update>,
     /// Deletes it.
-    pub delete: Option<Request>,
+    pub delete: Option<Update>,
     /// What is sent, as it was written: a changed template is a changed account.
     pub(super) sources: Vec<String>,
 }
@@ -97,7 +97,7 @@ pub(super) fn build(compiler: &mut Compiler, account: &HttpAccount) -> Account {
         let call = call.as_ref()?;
         let needs_item = speaks_of_item(call);
         compiler.need(
-            !needs_item || account.read.is_some(),
+            !needs_item || account.read.is_some() || account.list.is_some(),
             &at("read"),
             &format!("{field} speaks of item, the record as it is: say how it is read"),
         );
@@ -143,7 +143,7 @@ pub(super) fn build(compiler: &mut Compiler, account: &HttpAccount) -> Account {
         activate: update(compiler, "activate", &account.activate, &of_person),
         // Whoever left may have no Employee any more: these need the record of what we did alone.
         deactivate: update(compiler, "deactivate", &account.deactivate, &of_account),
-        delete: request(compiler, "delete", &account.delete, &of_account),
+        delete: update(compiler, "delete", &account.delete, &of_account),
         sources: [&account.create, &account.update]
             .into_iter()
             .flatten()

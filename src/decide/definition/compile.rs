@@ -9,11 +9,10 @@ use crate::api::http::{self, Call, Method};
 use crate::decide::expression::{Expect, Reading, Scope, Template, TextTemplate};
 
 /// Headers that belong to the connection or to `auth`.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 8] = [
     "authorization",
     "connection",
     "content-length",
-    "content-type",
     "host",
     "if-match",
     "te",
@@ -78,6 +77,18 @@ impl<'a> Compiler<'a> {
         TextTemplate::compile(source, scope)
             .map_err(|refusal| self.problem(path, refusal.to_string()))
             .ok()
+    }
+
+    /// Fields of which one `${…}` may come to a list, which is sent as several fields of one name.
+    fn lists(&mut self, path: &str, sources: &BTreeMap<String, String>, scope: &Scope) -> Vec<(String, TextTemplate)> {
+        let mut compiled = Vec::new();
+        for (name, source) in sources {
+            match TextTemplate::compile_several(source, scope) {
+                Ok(template) => compiled.push((name.clone(), template)),
+                Err(refusal) => self.problem(&format!("{path}[{name}]"), refusal.to_string()),
+            }
+        }
+        compiled
     }
 
     fn texts(&mut self, path: &str, sources: &BTreeMap<String, String>, scope: &Scope) -> Vec<(String, TextTemplate)> {
@@ -175,7 +186,7 @@ impl<'a> Compiler<'a> {
                     Body::Empty
                 }
             },
-            (None, Some(fields)) => Body::Form(self.texts(&format!("{path}.form"), fields, scope)),
+            (None, Some(fields)) => Body::Form(self.lists(&format!("{path}.form"), fields, scope)),
             (None, None) => Body::Empty,
             (Some(_), Some(_)) => {
                 self.problem(path, "set json or form, not both");
@@ -191,7 +202,7 @@ impl<'a> Compiler<'a> {
         Request {
             method: call.method,
             path: self.path(&format!("{path}.path"), &call.path, scope),
-            query: self.texts(&format!("{path}.query"), &call.query, scope),
+            query: self.lists(&format!("{path}.query"), &call.query, scope),
             headers: self.texts(&format!("{path}.headers"), &call.headers, scope),
             body,
             idempotency_header: call.idempotency_header.clone(),

@@ -58,6 +58,8 @@ pub struct Observe {
     pub account: Option<Reading>,
     /// The object's identity, over `item`, in the order of the identity's inputs; or its id alone.
     pub object: Vec<Reading>,
+    /// The parts of an item, each a holding, over `item`.
+    pub each: Option<Reading>,
     /// Whether the item is a holding at all, over `item`.
     pub held: Option<Reading>,
     /// The grant's own id, over `item`.
@@ -161,6 +163,10 @@ pub(super) fn build(compiler: &mut Compiler, path: &str, kind: &HttpKind) -> Kin
                 SetOf::Object => object.clone(),
             };
             let scope = scope.json("set").json("response");
+            let scope = match kind.observe.each {
+                Some(_) if replace.of == SetOf::Account => scope.json("item"),
+                _ => scope,
+            };
             Replace {
                 of: replace.of,
                 request: compiler.request(&at("replace.request"), &replace.request, &scope),
@@ -199,7 +205,11 @@ fn observe(compiler: &mut Compiler, path: &str, kind: &HttpKind, object: &Scope,
     let at = |field: &str| format!("{path}.{field}");
     let seen = &kind.observe;
     check_observe(compiler, path, kind);
-    let item = compiler.scopes.item();
+    let whole = compiler.scopes.item();
+    let item = match &seen.each {
+        Some(_) => whole.clone().json("part"),
+        None => whole.clone(),
+    };
     let answer = compiler.scopes.response();
     let by = if let Some(list) = &seen.holders {
         By::Holders(compiler.listing(&at("holders"), list, object))
@@ -231,7 +241,8 @@ fn observe(compiler: &mut Compiler, path: &str, kind: &HttpKind, object: &Scope,
     let parameters = parameters.collect();
     Observe {
         by,
-        account: compiler.optional(&at("account"), seen.account.as_ref(), &item, Expect::Text),
+        account: compiler.optional(&at("account"), seen.account.as_ref(), &whole, Expect::Text),
+        each: compiler.optional(&at("each"), seen.each.as_ref(), &whole, Expect::List),
         object,
         held: compiler.optional(&at("held"), seen.held.as_ref(), &item, Expect::Truth),
         grant_id: compiler.optional(&at("grantId"), seen.grant_id.as_ref(), &item, Expect::Text),
@@ -325,7 +336,10 @@ fn check_calls(compiler: &mut Compiler, path: &str, kind: &HttpKind) {
                 );
             }
             let (fits, wanted) = match replace.of {
-                SetOf::Account => (kind.observe.of_account.is_some(), "ofAccount, what the account holds"),
+                SetOf::Account => (
+                    kind.observe.of_account.is_some() || kind.observe.all.is_some(),
+                    "ofAccount, what the account holds, or all",
+                ),
                 SetOf::Object => (kind.observe.holders.is_some(), "holders, who holds the object"),
             };
             compiler.need(
@@ -406,6 +420,11 @@ fn check_observe(compiler: &mut Compiler, path: &str, kind: &HttpKind) {
             "the object is known here: leave it out",
         );
     }
+    compiler.need(
+        seen.each.is_none() || seen.one.is_none(),
+        &at("each"),
+        "one shows one holding, which has no parts: leave it out",
+    );
     for name in seen.parameters.keys() {
         compiler.need(
             kind.parameters.iter().any(|field| field.name == *name),

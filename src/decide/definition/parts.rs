@@ -12,7 +12,7 @@ pub struct Request {
     pub method: Method,
     /// The path, appended to the base URL.
     pub path: Path,
-    /// Templates of the query; one without a value is left out.
+    /// Templates of the query; one without a value is left out, and a list is there once for each element.
     pub query: Vec<(String, TextTemplate)>,
     /// Templates of headers.
     pub headers: Vec<(String, TextTemplate)>,
@@ -46,7 +46,7 @@ pub enum Body {
     Empty,
     /// A tree.
     Json(Template),
-    /// Fields of a form; one without a value is left out.
+    /// Fields of a form; one without a value is left out, and a list is there once for each element.
     Form(Vec<(String, TextTemplate)>),
 }
 

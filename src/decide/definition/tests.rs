@@ -389,6 +389,60 @@ fn what_is_wrong_is_told_with_its_place_and_the_remedy() {
 }
 
 /// One slip in the answers of all calls is one problem.
+/// A role set within each account, seen by the list of all and written by the account's number; another kind of JSON; a field
+/// that is a list.
+#[test]
+fn a_set_within_an_account_that_can_only_be_listed() {
+    let kind = json!({
+        "name": "role", "identity": ["org"], "inputs": [{"name": "org"}],
+        "observe": {
+            "all": {"request": {"method": "GET", "path": "/users"}}, "account": "item.login", "each": "item.roles",
+            "object": {"org": "part"}, "held": "part != item.owner",
+        },
+        "replace": {"of": "Account", "request": {
+            "method": "PATCH", "path": "/users/${item.number}", "headers": {"Content-Type": "application/merge-patch+json"},
+            "json": {"roles": "${set}"},
+        }},
+    });
+    let tree = with(good(), "/http/kinds/0", kind.clone());
+    let tree = with(
+        tree,
+        "/http/account/delete",
+        json!({"method": "DELETE", "path": "/users/${item.number}"}),
+    );
+    compile(&tree).unwrap();
+    let form =
+        json!({"method": "POST", "path": "/roles", "form": {"role[]": "${set.map(r, string(r))}", "all": "${set}"}});
+    compile(&with(tree.clone(), "/http/kinds/0/replace/request", form)).unwrap();
+
+    for (pointer, value, path, words) in [
+        (
+            "/http/kinds/0/observe/each",
+            Json::Null,
+            "kinds[0].observe.held",
+            "there is no part here",
+        ),
+        (
+            "/http/kinds/0/observe/account",
+            json!("part"),
+            "kinds[0].observe.account",
+            "there is no part here",
+        ),
+        (
+            "/http/kinds/0/replace/request/headers",
+            json!({"X-Roles": "${set.map(r, string(r))}"}),
+            "kinds[0].replace.request.headers[X-Roles]",
+            "must be a text or a number",
+        ),
+    ] {
+        let problems = compile(&with(tree.clone(), pointer, value)).unwrap_err();
+        let found = problems
+            .iter()
+            .any(|problem| problem.path.ends_with(path) && problem.sentence.contains(words));
+        assert!(found, "{pointer}: {problems:?}");
+    }
+}
+
 #[test]
 fn what_is_wrong_once_is_told_once() {
     let tree = with(good(), "/http/answers", json!({"gone": "respons.status == 404"}));

@@ -94,6 +94,24 @@ impl TextTemplate {
         self.tree.render(values, "", &mut room)?.map(into_text).transpose()
     }
 
+    /// The same, where one `${…}` and nothing else may come to a list of texts too.
+    pub fn compile_several(source: &str, scope: &Scope) -> Result<Self, Refusal> {
+        Self::compile(source, scope).or_else(|refusal| {
+            let mut compiler = Compiler::new(scope);
+            let tree = compiler.text(source, "", Expect::List);
+            compiler.finish(tree).map(|tree| Self { tree }).map_err(|_| refusal)
+        })
+    }
+
+    /// Its texts: those of the list where it comes to one, and none where all of it is one value that may be absent and is.
+    pub fn render_several(&self, values: &Values<'_>) -> Result<Vec<String>, String> {
+        let mut room = MAX_WHOLE;
+        match self.tree.render(values, "", &mut room)? {
+            Some(Json::Array(elements)) => elements.into_iter().map(into_text).collect(),
+            value => value.into_iter().map(into_text).collect(),
+        }
+    }
+
     /// The attributes of the employee that it mentions, by their names in an Employee's spec.
     pub fn attributes(&self) -> BTreeSet<&str> {
         self.tree.attributes()

@@ -150,7 +150,7 @@ impl HttpTarget {
     /// Reads the record of one account, with the answer that it stands in; `None` where it is gone.
     async fn record(&self, id: &str) -> Result<Option<(Answer, Json)>, TargetError> {
         let Some(read) = &self.definition.account.read else {
-            return Err(TargetError::Refused("account.read is not described".to_owned()));
+            return self.record_in_list(id).await;
         };
         let speech = Speech::default().account(id);
         let words = "the account";
@@ -177,6 +177,32 @@ impl HttpTarget {
             ));
         }
         Ok(Some((answer, item)))
+    }
+
+    /// The same where no account is read by itself.
+    async fn record_in_list(&self, id: &str) -> Result<Option<(Answer, Json)>, TargetError> {
+        let Some(list) = &self.definition.account.list else {
+            return Err(TargetError::Refused("account.read is not described".to_owned()));
+        };
+        let asked = Asked {
+            request: &list.request,
+            items: Some(&list.items),
+            pages: list.pages.as_ref(),
+        };
+        let mut found = None;
+        let read = self
+            .client
+            .read_all(asked, &Speech::default(), "the list of accounts", |item| {
+                if self.account(item)?.id == id {
+                    found = Some(item.clone());
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(match (read, found) {
+            (Read::Whole(answer), Some(item)) => Some((*answer, item)),
+            _ => None,
+        })
     }
 
     pub(super) async fn make_account(&self, person: &AccountFacts, operation_id: &str) -> Result<Account, TargetError> {
@@ -303,17 +329,9 @@ impl HttpTarget {
             return Err(TargetError::Refused("account.delete is not described".to_owned()));
         };
         let speech = Speech::default().account(id);
-        let key = self.new_key();
-        let with = With {
-            operation_id: &key,
-            version: None,
-        };
-        let answer = self
-            .effect(delete, &speech, with, "the deletion of the account")
-            .await?;
-        match answer.verdict {
-            Verdict::Good | Verdict::Already | Verdict::Gone => Ok(()),
-            Verdict::Conflict => Err(TargetError::Conflict("the deletion of the account".to_owned())),
+        match self.change_one(delete, id, speech, "the deletion of the account").await {
+            Ok(_) | Err(TargetError::Gone(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -323,6 +341,12 @@ impl HttpTarget {
         let version = self.definition.account.version.as_ref();
         let reads = call.needs_item || version.is_some();
         let mut again = reads;
+        // What is written back whole may hold a set that is being written too.
+        let _one_at_a_time = if reads {
+            Some(self.lock(("account", id)).await)
+        } else {
+            None
+        };
         loop {
             let (mut speech, mut tag) = (speech.clone(), None);
             if reads {

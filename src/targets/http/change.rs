@@ -204,7 +204,7 @@ impl HttpTarget {
         Ok(seen.map(|holding| holding.grant_id).unwrap_or_default())
     }
 
-    async fn lock(&self, set: (&str, &str)) -> MutexGuard<'_, ()> {
+    pub(super) async fn lock(&self, set: (&str, &str)) -> MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
         set.hash(&mut hasher);
         let place = hasher.finish() % (self.locks.len() as u64);
@@ -221,7 +221,8 @@ impl HttpTarget {
         changes: &[(&RemoteObject, Verb)],
     ) -> Result<(), TargetError> {
         let kind = self.kind(name)?;
-        let _one_at_a_time = self.lock((name, account_id)).await;
+        // Several sets, and the account's attributes, may stand in one record that is written whole.
+        let _one_at_a_time = self.lock(("account", account_id)).await;
         let mut again = true;
         loop {
             let seen = self.look_at_account(name, account_id).await?;
@@ -248,7 +249,13 @@ impl HttpTarget {
             let set = after.iter().map(|id| self.bare(name, id));
             let set = set.collect::<Result<Vec<String>, TargetError>>()?;
             let request = writer(replace, set.is_empty());
-            let speech = Speech::default().account(account_id).tree("set", Json::from(set));
+            let mut speech = Speech::default().account(account_id).tree("set", Json::from(set));
+            if kind.observe.each.is_some() {
+                let record = seen
+                    .record
+                    .ok_or_else(|| TargetError::Gone("such account".to_owned()))?;
+                speech = speech.tree("item", record);
+            }
             let version = version_of(kind, &answer)?;
             if self.write(request, speech, *answer, version.as_deref(), name).await? {
                 return Ok(());
@@ -274,7 +281,7 @@ impl HttpTarget {
         let By::Holders(list) = &kind.observe.by else {
             return Err(TargetError::Refused("observe.holders is not described".to_owned()));
         };
-        let _one_at_a_time = self.lock((&object.kind, &object.id)).await;
+        let _one_at_a_time = self.lock((&format!("object {}", object.kind), &object.id)).await;
         let mut again = true;
         loop {
             let Some(seen) = self.holders_of(object, kind, list).await? else {

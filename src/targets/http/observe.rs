@@ -1,5 +1,6 @@
 //! Who holds what, as a definition describes how to see it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
@@ -20,6 +21,8 @@ pub(super) struct OfAccount {
     pub held: BTreeMap<String, Holding>,
     /// The answer with the first page.
     pub answer: Option<Box<Answer>>,
+    /// The account's record, where that is where its holdings stand.
+    pub record: Option<Json>,
 }
 
 /// Who holds an object.
@@ -119,8 +122,10 @@ impl HttpTarget {
         let read = self
             .client
             .read_all(asked(list), &speech, &words, |item| {
-                if let Some(holding) = holding(kind, item)? {
-                    put(&mut held, account_of(kind, item)?, holding);
+                for piece in pieces(kind, item)? {
+                    if let Some(holding) = piece.holding(kind)? {
+                        put(&mut held, account_of(kind, item)?, holding);
+                    }
                 }
                 Ok(())
             })
@@ -141,13 +146,12 @@ impl HttpTarget {
         let read = self
             .client
             .read_all(asked(list), &Speech::default(), &words, |item| {
-                if let Some(holding) = holding(kind, item)? {
-                    let object = remote(name, object_of(kind, item)?);
-                    put(
-                        &mut all.entry(object).or_default().ids,
-                        account_of(kind, item)?,
-                        holding,
-                    );
+                for piece in pieces(kind, item)? {
+                    if let Some(holding) = piece.holding(kind)? {
+                        let object = remote(name, piece.object(kind)?);
+                        let holders = &mut all.entry(object).or_default().ids;
+                        put(holders, account_of(kind, item)?, holding);
+                    }
                 }
                 Ok(())
             })
@@ -161,19 +165,28 @@ impl HttpTarget {
     /// What one account holds of a kind. An account that is gone holds nothing.
     pub(super) async fn look_at_account(&self, name: &str, account_id: &str) -> Result<OfAccount, TargetError> {
         let kind = self.kind(name)?;
-        let By::OfAccount(list) = &kind.observe.by else {
+        let (By::OfAccount(list) | By::All(list)) = &kind.observe.by else {
             return Err(TargetError::Refused(format!(
                 "the kind {name} cannot be listed by account"
             )));
         };
-        let mut held = BTreeMap::new();
+        let (mut held, mut record) = (BTreeMap::new(), None);
         let words = format!("what the account holds of the kind {name}");
         let speech = Speech::default().account(account_id);
         let read = self
             .client
             .read_all(asked(list), &speech, &words, |item| {
-                if let Some(holding) = holding(kind, item)? {
-                    put(&mut held, object_of(kind, item)?, holding);
+                // A list of everybody's shows this one's too.
+                if kind.observe.account.is_some() && account_of(kind, item)? != account_id {
+                    return Ok(());
+                }
+                if kind.observe.each.is_some() {
+                    record = Some(item.clone());
+                }
+                for piece in pieces(kind, item)? {
+                    if let Some(holding) = piece.holding(kind)? {
+                        put(&mut held, piece.object(kind)?, holding);
+                    }
                 }
                 Ok(())
             })
@@ -182,8 +195,10 @@ impl HttpTarget {
             held,
             answer: match read {
                 Read::Whole(answer) => Some(answer),
+                Read::Gone if matches!(kind.observe.by, By::All(_)) => return Err(not_there(&words)),
                 Read::Gone => None,
             },
+            record,
         })
     }
 
@@ -218,7 +233,11 @@ impl HttpTarget {
             .call(read, &speech, Purpose::Read, With::default(), &words)
             .await?;
         match answer.verdict {
-            Verdict::Good | Verdict::Already => holding(kind, &answer.response["body"]),
+            Verdict::Good | Verdict::Already => {
+                let item = &answer.response["body"];
+                let piece = Piece { item, part: None };
+                piece.holding(kind)
+            }
             Verdict::Gone => Ok(None),
             Verdict::Conflict => Err(TargetError::Conflict(words)),
         }
@@ -280,39 +299,78 @@ fn put(held: &mut BTreeMap<String, Holding>, key: String, holding: Holding) {
     }
 }
 
-/// How an item holds; `None` where it is no holding.
-fn holding(kind: &Kind, item: &Json) -> Result<Option<Holding>, TargetError> {
-    let observe = &kind.observe;
-    let values = Values::new().json("item", item);
-    let broken = |what: &str, why: &str| TargetError::Malformed(format!("observe.{what} of an item: {why}"));
-    let truth = |what: &str, reading: &Option<Reading>, default: bool| match reading {
-        None => Ok(default),
-        Some(reading) => reading.truth(&values).map_err(|why| broken(what, &why)),
+/// What stands for one holding: an item, or a part of one.
+struct Piece<'a> {
+    item: &'a Json,
+    part: Option<Cow<'a, Json>>,
+}
+
+/// The holdings that an item stands for.
+fn pieces<'a>(kind: &Kind, item: &'a Json) -> Result<Vec<Piece<'a>>, TargetError> {
+    let Some(each) = &kind.observe.each else {
+        return Ok(vec![Piece { item, part: None }]);
     };
-    if !truth("held", &observe.held, true)? {
-        return Ok(None);
+    let parts = each.items(&Values::new().json("item", item));
+    let parts = parts.map_err(|why| TargetError::Malformed(format!("observe.each of an item: {why}")))?;
+    let piece = |part| Piece { item, part: Some(part) };
+    Ok(parts.into_iter().map(piece).collect())
+}
+
+impl Piece<'_> {
+    fn values(&self) -> Values<'_> {
+        let values = Values::new().json("item", self.item);
+        match &self.part {
+            Some(part) => values.json("part", part),
+            None => values,
+        }
     }
-    let text = |what: &str, reading: &Option<Reading>| match reading {
-        None => Ok(String::new()),
-        Some(reading) => match reading.evaluate(&values) {
-            Ok(None | Some(Json::Null)) => Ok(String::new()),
-            Ok(Some(Json::String(text))) => Ok(text),
-            Ok(Some(value @ (Json::Number(_) | Json::Bool(_)))) => Ok(value.to_string()),
-            Ok(Some(_)) => Err(broken(what, "it is no text")),
-            Err(why) => Err(broken(what, &why)),
-        },
-    };
-    let mut parameters = BTreeMap::new();
-    for (name, reading) in &observe.parameters {
-        let value = reading.text(&values).map_err(|why| broken("parameters", &why))?;
-        parameters.extend(value.map(|value| (name.clone(), value)));
+
+    /// How it holds; `None` where it is no holding.
+    fn holding(&self, kind: &Kind) -> Result<Option<Holding>, TargetError> {
+        let observe = &kind.observe;
+        let values = self.values();
+        let broken = |what: &str, why: &str| TargetError::Malformed(format!("observe.{what} of an item: {why}"));
+        let truth = |what: &str, reading: &Option<Reading>, default: bool| match reading {
+            None => Ok(default),
+            Some(reading) => reading.truth(&values).map_err(|why| broken(what, &why)),
+        };
+        if !truth("held", &observe.held, true)? {
+            return Ok(None);
+        }
+        let text = |what: &str, reading: &Option<Reading>| match reading {
+            None => Ok(String::new()),
+            Some(reading) => match reading.evaluate(&values) {
+                Ok(None | Some(Json::Null)) => Ok(String::new()),
+                Ok(Some(Json::String(text))) => Ok(text),
+                Ok(Some(value @ (Json::Number(_) | Json::Bool(_)))) => Ok(value.to_string()),
+                Ok(Some(_)) => Err(broken(what, "it is no text")),
+                Err(why) => Err(broken(what, &why)),
+            },
+        };
+        let mut parameters = BTreeMap::new();
+        for (name, reading) in &observe.parameters {
+            let value = reading.text(&values).map_err(|why| broken("parameters", &why))?;
+            parameters.extend(value.map(|value| (name.clone(), value)));
+        }
+        Ok(Some(Holding {
+            grant_id: text("grantId", &observe.grant_id)?,
+            operation_id: text("operationId", &observe.operation_id)?,
+            parameters,
+            invited: truth("invited", &observe.invited, false)?,
+        }))
     }
-    Ok(Some(Holding {
-        grant_id: text("grantId", &observe.grant_id)?,
-        operation_id: text("operationId", &observe.operation_id)?,
-        parameters,
-        invited: truth("invited", &observe.invited, false)?,
-    }))
+
+    /// The object that it is about.
+    fn object(&self, kind: &Kind) -> Result<String, TargetError> {
+        let mut parts = Vec::new();
+        for reading in &kind.observe.object {
+            parts.push(id_read(reading, &self.values(), "observe.object")?);
+        }
+        Ok(match &kind.identity {
+            Some(_) => join_id(&parts),
+            None => parts.into_iter().next().unwrap_or_default(),
+        })
+    }
 }
 
 fn account_of(kind: &Kind, item: &Json) -> Result<String, TargetError> {
@@ -322,22 +380,13 @@ fn account_of(kind: &Kind, item: &Json) -> Result<String, TargetError> {
     }
 }
 
-fn object_of(kind: &Kind, item: &Json) -> Result<String, TargetError> {
-    let mut parts = Vec::new();
-    for reading in &kind.observe.object {
-        parts.push(id_of(reading, item, "observe.object")?);
-    }
-    Ok(match &kind.identity {
-        Some(_) => join_id(&parts),
-        None => parts.into_iter().next().unwrap_or_default(),
-    })
+fn id_of(reading: &Reading, item: &Json, what: &str) -> Result<String, TargetError> {
+    id_read(reading, &Values::new().json("item", item), what)
 }
 
-fn id_of(reading: &Reading, item: &Json, what: &str) -> Result<String, TargetError> {
+fn id_read(reading: &Reading, values: &Values<'_>, what: &str) -> Result<String, TargetError> {
     let broken = |why: &str| TargetError::Malformed(format!("{what} of an item: {why}"));
-    let id = reading
-        .text(&Values::new().json("item", item))
-        .map_err(|why| broken(&why))?;
+    let id = reading.text(values).map_err(|why| broken(&why))?;
     checked(id).ok_or_else(|| broken("it is empty or too long"))
 }
 

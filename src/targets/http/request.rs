@@ -31,7 +31,7 @@ pub(super) fn build(
     with: With<'_>,
 ) -> Result<Sendable, TargetError> {
     let mut url = with_path(base, &request.path, speech)?;
-    let query = fields(&request.query, speech, "query")?;
+    let query = lists(&request.query, speech, "query")?;
     if !query.is_empty() {
         // Spaces become %20, which every server reads; + is left to forms.
         let query = Serializer::new(String::new())
@@ -61,11 +61,12 @@ pub(super) fn build(
         Body::Empty => None,
         Body::Json(template) => {
             let tree = template.render(&speech.values()).map_err(refused)?;
-            all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            all.entry(CONTENT_TYPE)
+                .or_insert(HeaderValue::from_static("application/json"));
             Some(tree.unwrap_or_default().to_string())
         }
         Body::Form(form) => {
-            let form = fields(form, speech, "form")?;
+            let form = lists(form, speech, "form")?;
             all.insert(
                 CONTENT_TYPE,
                 HeaderValue::from_static("application/x-www-form-urlencoded"),
@@ -118,6 +119,21 @@ fn fields<'a>(
         let value = template.render(&speech.values());
         let value = value.map_err(|why| refused(format!("in the {place} {name}: {why}")))?;
         fields.extend(value.map(|value| (name.as_str(), value)));
+    }
+    Ok(fields)
+}
+
+/// Fields of which one whose value is a list is there once for each of its elements.
+fn lists<'a>(
+    templates: &'a [(String, crate::decide::expression::TextTemplate)],
+    speech: &Speech,
+    place: &str,
+) -> Result<Vec<(&'a str, String)>, TargetError> {
+    let mut fields = Vec::new();
+    for (name, template) in templates {
+        let values = template.render_several(&speech.values());
+        let values = values.map_err(|why| refused(format!("in the {place} {name}: {why}")))?;
+        fields.extend(values.into_iter().map(|value| (name.as_str(), value)));
     }
     Ok(fields)
 }

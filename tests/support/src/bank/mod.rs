@@ -92,6 +92,8 @@ pub struct Card {
     pub program: String,
     /// Whether it can be used.
     pub open: bool,
+    /// What can be spent with it.
+    pub limit: i64,
     metadata: Value,
 }
 
@@ -266,6 +268,7 @@ impl State {
             "holder": self.id(&self.people[card.holder]),
             "program": card.program,
             "state": if card.open { "open" } else { "cancelled" },
+            "limit": card.limit,
             "metadata": card.metadata,
         })
     }

@@ -170,6 +170,11 @@ fn cards(state: &mut State, method: &Method, parts: &[&str], body: &Value, query
                 holder,
                 program: text(&body["program"]).to_owned(),
                 open: true,
+                // Some send numbers as texts.
+                limit: body["limit"]
+                    .as_i64()
+                    .or_else(|| text(&body["limit"]).parse().ok())
+                    .unwrap_or_default(),
                 metadata: kept.filter(Value::is_object).unwrap_or_else(|| json!({})),
             };
             let answer = state.card(&card);
@@ -180,6 +185,15 @@ fn cards(state: &mut State, method: &Method, parts: &[&str], body: &Value, query
         ("GET", [id]) => match found(state, id) {
             Some(at) => (200, state.card(&state.cards[at])),
             None => refusal(404, "no card"),
+        },
+        ("PATCH", [id]) => match (found(state, id), body["limit"].as_i64()) {
+            (Some(at), Some(limit)) => {
+                state.cards[at].limit = limit;
+                state.done.push(format!("limited {id} to {limit}"));
+                (200, state.card(&state.cards[at]))
+            }
+            (Some(_), None) => refusal(400, "to what?"),
+            (None, _) => refusal(404, "no card"),
         },
         ("POST", [id, "cancel"]) => match found(state, id) {
             Some(at) => {
