@@ -41,17 +41,23 @@ fn lane(intent: &Intent) -> Lane {
 }
 
 impl Writer {
-    /// How long until something is due; where nothing may be looked at, no look is.
-    pub(super) fn next_due(&self, of: Lane, sees: bool) -> Duration {
+    /// How long until something is due; where nothing may be looked at, no look is. `gathers`: look-ups wait for each other.
+    pub(super) fn next_due(&self, of: Lane, sees: bool, gathers: bool) -> Duration {
         let looks = of == Lane::Rest && sees;
         let state = self.desk.state.lock();
+        let look_ups = state.people.values().filter_map(|known| known.look_up);
+        let gathered = if gathers && looks {
+            calm(state.new_look_ups(Instant::now()))
+        } else {
+            None
+        };
         let jobs = state.people.values().flat_map(|known| {
             let jobs = known.jobs.values();
             jobs.filter(|job| job.running.is_none() && known.can_begin(job))
                 .filter(|job| lane(&job.intent) == of)
                 .map(|job| job.due.max(calm_at(job).unwrap_or(job.due)))
-                .chain(known.look_up.filter(|_| looks))
         });
+        let look_ups = look_ups.map(|due| gathered.map_or(due, |gathered| due.max(gathered)));
         let again = state.resolved.values().map(|resolved| resolved.again);
         let going_on = self.unread.lock().is_some();
         let next_resync = if going_on {
@@ -59,7 +65,7 @@ impl Writer {
         } else {
             *self.next_resync.lock()
         };
-        let others = again.chain([next_resync]).filter(|_| looks);
+        let others = again.chain([next_resync]).chain(look_ups).filter(|_| looks);
         let idle = Instant::now() + Duration::from_mins(1);
         let next = jobs.chain(others).min().unwrap_or(idle);
         next.saturating_duration_since(Instant::now())
@@ -257,6 +263,12 @@ impl PersonDesk {
 }
 
 impl DeskState {
+    /// When the look-ups came in that are due and were not tried yet.
+    pub(super) fn new_look_ups(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
+        let new = self.people.values().filter(|known| known.look_up_tries == 0);
+        new.filter_map(|known| known.look_up).filter(move |due| *due <= now)
+    }
+
     /// Something was given back: who waits for a seat may have it. Returns whether anybody does.
     fn seat_is_free(&mut self, now: Instant) -> bool {
         let jobs = self.people.values_mut().flat_map(|known| known.jobs.values_mut());
@@ -285,13 +297,16 @@ fn calm_at(job: &Job) -> Option<Instant> {
     new.then(|| job.since + CALM)
 }
 
-/// Whether grants of one object that came in at these times wait for more: until none came for a moment, and no longer
-/// than the first of them can wait.
-fn more_may_come(since: impl Iterator<Item = Instant> + Clone, now: Instant) -> bool {
-    let (Some(first), Some(last)) = (since.clone().min(), since.max()) else {
-        return false;
-    };
-    now < last + CALM && now < first + LINGER
+/// When what came in at these times is sent together: once none came for a moment, and no later than the first of them
+/// can wait. `None` where nothing did.
+fn calm(since: impl Iterator<Item = Instant> + Clone) -> Option<Instant> {
+    let (first, last) = (since.clone().min()?, since.max()?);
+    Some((last + CALM).min(first + LINGER))
+}
+
+/// Whether what came in at these times waits for more.
+pub(super) fn more_may_come(since: impl Iterator<Item = Instant> + Clone, now: Instant) -> bool {
+    calm(since).is_some_and(|calm| now < calm)
 }
 
 fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> {

@@ -45,9 +45,10 @@ use crate::targets::{Target, TargetError};
 
 /// Accounts per round, so that what is found out is used before more is begun.
 const ROUND: usize = 32;
-/// How long a grant waits for others to the same object while they still come in and their accounts are being made.
+/// How long a grant waits for others to the same object while they still come in and their accounts are being made, and a
+/// look-up for others that one list serves.
 const LINGER: Duration = Duration::from_secs(5);
-/// How long none may have come in for the same object before those that did are sent.
+/// How long none may have come in before those that did are sent together.
 const CALM: Duration = Duration::from_millis(300);
 /// How long until something refused for good is tried again.
 const REFUSED_AGAIN: Duration = Duration::from_mins(10);
@@ -147,15 +148,16 @@ impl Writer {
             Ok(connection) => match lane {
                 Lane::Losses => self.losses(&connection).await,
                 Lane::Rest => self.rest(&connection, &spec).await,
-            },
+            }
+            .map(|sent| (sent, connection.target.listing_finds())),
             Err(halt) => Err(halt),
         };
         match worked {
-            Ok(sent) => {
+            Ok((sent, gathers)) => {
                 if sent > 0 || lane == Lane::Rest {
                     self.answers();
                 }
-                Pause::until_news(self.next_due(lane, sees(&spec)))
+                Pause::until_news(self.next_due(lane, sees(&spec), gathers))
             }
             Err(halt) => {
                 self.fails(&spec, &halt.0).await;

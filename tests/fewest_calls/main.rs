@@ -1,7 +1,9 @@
 //! How many requests does a change of the directory take, next to the least that could do?
 #![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod least;
+
+use std::collections::BTreeMap;
 
 use rollcall_support::checks::{email, person, person_with, usual_policies};
 use rollcall_support::merge::Company;
@@ -10,89 +12,7 @@ use rollcall_support::proxy::Script;
 use rollcall_support::story::{list, shape};
 use rollcall_support::world::{World, WorldOptions};
 
-/// How many members one PATCH of a group adds and removes at the most.
-const MEMBERS_A_PATCH: usize = 100;
-
-/// An account, as far as it is ours to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Account {
-    active: bool,
-    name: String,
-}
-
-/// A directory: accounts by address, and the members of groups.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Directory {
-    accounts: BTreeMap<String, Account>,
-    groups: BTreeMap<String, BTreeSet<String>>,
-}
-
-type Calls = BTreeMap<&'static str, usize>;
-
-/// The least requests that lead from one state to the other without bulk, for one who has seen the first and believes
-/// only what is read back:
-///
-/// - A new account: a search, since one may be there that nobody told of, and the creation; its answer is the read-back.
-/// - Other attributes: a read, since addresses that others put there are written back, and the change.
-/// - One that ends or begins to be usable: the change, and a read, since a 200 may have changed nothing.
-/// - A group: as few changes as its members fit into, and one read for all of them.
-fn least(before: &Directory, after: &Directory) -> Calls {
-    let mut calls = Calls::new();
-    let mut add = |what: &'static str, number: usize| *calls.entry(what).or_default() += number;
-    for (address, account) in &after.accounts {
-        match before.accounts.get(address) {
-            None => {
-                add("scim GET Users", 1);
-                add("scim POST Users", 1);
-            }
-            Some(was) if was.active != account.active || was.name != account.name => {
-                add("scim PATCH Users/*", 1);
-                add("scim GET Users/*", 1);
-            }
-            Some(_) => {}
-        }
-    }
-    let none = BTreeSet::new();
-    for (group, members) in &after.groups {
-        let changes = members
-            .symmetric_difference(before.groups.get(group).unwrap_or(&none))
-            .count();
-        if changes > 0 {
-            add("scim PATCH Groups/*", changes.div_ceil(MEMBERS_A_PATCH));
-            add("scim GET Groups/*", 1);
-        }
-    }
-    calls
-}
-
-#[test]
-fn the_least_is_what_no_order_of_requests_can_undercut() {
-    let account = |active: bool, name: &str| Account {
-        active,
-        name: name.to_owned(),
-    };
-    let members = |number: usize| (0..number).map(|number| number.to_string()).collect::<BTreeSet<_>>();
-    let mut before = Directory::default();
-    before.groups.insert("all".to_owned(), members(0));
-    assert_eq!(least(&before, &before), Calls::new());
-    let mut after = before.clone();
-    after.groups.insert("all".to_owned(), members(201));
-    assert_eq!(
-        least(&before, &after),
-        [("scim PATCH Groups/*", 3), ("scim GET Groups/*", 1)].into()
-    );
-    before.accounts.insert("ada".to_owned(), account(true, "Ada"));
-    let mut after = before.clone();
-    after.accounts.insert("ada".to_owned(), account(false, "Ada"));
-    after.accounts.insert("bob".to_owned(), account(true, "Bob"));
-    let wanted = [
-        ("scim PATCH Users/*", 1),
-        ("scim GET Users/*", 1),
-        ("scim GET Users", 1),
-        ("scim POST Users", 1),
-    ];
-    assert_eq!(least(&before, &after), wanted.into());
-}
+use crate::least::{Account, Directory, least};
 
 async fn directory(world: &World) -> Directory {
     let users = world.scim.users().await.expect("the directory lists users");
@@ -136,8 +56,11 @@ async fn settled(world: &World, operator: &Operator, wanted: &BTreeMap<String, &
                     .collect();
                 let right = states.keys().eq(wanted.iter()) && states.values().all(|state| state == "Granted");
                 let account = found.map(|employee| employee["status"]["accounts"][0]["state"].clone());
-                let ended = account.is_some_and(|state| state == "Deactivated");
-                if !right || ended != wanted.is_empty() {
+                let said = if wanted.is_empty() { "Deactivated" } else { "Active" };
+                let decided = found.is_some_and(|employee| {
+                    employee["status"]["observedGeneration"] == employee["metadata"]["generation"]
+                });
+                if !right || !decided || account.is_none_or(|state| state != said) {
                     wrong.push(format!("{name}: {states:?}"));
                 }
             }
@@ -146,8 +69,19 @@ async fn settled(world: &World, operator: &Operator, wanted: &BTreeMap<String, &
         .await;
 }
 
-/// Has all of this become so at the same time: the target is paused until the intents are on record.
-async fn at_once(world: &World, operator: &Operator, people: &[String], ready: usize) {
+/// How changes come in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// As kubectl applies them, while the operator is at work.
+    AsTheyCome,
+    /// All wait at the same time for their account to be looked up.
+    LookUps,
+    /// So many intents are on record at the same time.
+    Intents(usize),
+}
+
+/// Has all of this become so at the same time: the target is paused until all of it stands on the desk.
+async fn at_once(world: &World, operator: &Operator, names: &[String], people: &[String], arrival: Arrival) {
     world
         .kubectl(&["annotate", "tsys", "directory", "rollcall.dev/paused=yes"])
         .await;
@@ -158,17 +92,28 @@ async fn at_once(world: &World, operator: &Operator, people: &[String], ready: u
     world.quiet(std::time::Duration::from_secs(1)).await;
     world.apply(&people.concat()).await;
     world
-        .eventually(operator, "the intents are on record", async || {
+        .eventually(operator, "everything stands on the desk", async || {
             let employees = world.list("Employee").await;
-            let records = employees
-                .iter()
-                .flat_map(|employee| list(&employee["status"]["entitlements"]));
-            let found = records
-                .filter(|record| record["state"] == "Granting" || record["state"] == "Revoking")
-                .count();
-            (found == ready)
+            let (found, wanted) = match arrival {
+                Arrival::Intents(wanted) => {
+                    let records = employees
+                        .iter()
+                        .flat_map(|employee| list(&employee["status"]["entitlements"]));
+                    let found = records.filter(|record| record["state"] == "Granting" || record["state"] == "Revoking");
+                    (found.count(), wanted)
+                }
+                // Whose facts are on record by then waits for nothing else.
+                Arrival::LookUps | Arrival::AsTheyCome => {
+                    let found = employees.iter().filter(|employee| {
+                        let named = names.iter().any(|name| employee["metadata"]["name"] == **name);
+                        named && employee["status"]["observedGeneration"] == employee["metadata"]["generation"]
+                    });
+                    (found.count(), names.len())
+                }
+            };
+            (found == wanted)
                 .then_some(())
-                .ok_or_else(|| format!("{found} of {ready}"))
+                .ok_or_else(|| format!("{found} of {wanted}"))
         })
         .await;
     world
@@ -176,9 +121,8 @@ async fn at_once(world: &World, operator: &Operator, people: &[String], ready: u
         .await;
 }
 
-/// What it is called, who it is about, what is applied, how many intents are then ready together (0: as they come), and what
-/// everybody holds afterwards.
-type Chapter<'a> = (&'a str, &'a [String], Vec<String>, usize, &'a [&'a str]);
+/// What it is called, who it is about, what is applied, how that comes in, and what everybody holds afterwards.
+type Chapter<'a> = (&'a str, &'a [String], Vec<String>, Arrival, &'a [&'a str]);
 
 /// Without faults, every change takes the least requests there are.
 #[tokio::test(flavor = "multi_thread")]
@@ -199,27 +143,66 @@ async fn without_faults_every_change_takes_the_least_requests() {
     let seller: &[&str] = &["everyone", "sales"];
     let script = world.script.clone().expect("the world has a script");
     let mut report = Vec::new();
-    let many: Vec<String> = (0..50).map(|number| format!("p{number}")).collect();
-    let movers: Vec<String> = many.iter().take(8).cloned().collect();
+    let people = |prefix: &str, number: usize| (0..number).map(|at| format!("{prefix}{at}")).collect::<Vec<_>>();
+    let (many, others, few) = (people("p", 50), people("q", 30), people("r", 3));
+    let (movers, leavers) = (many[..8].to_vec(), many[8..12].to_vec());
     let left = |name: &String| person_with(name, "departments: [{path: [Sales]}]\nterminationDate: '2026-01-01'");
+    let gone = |name: &String| {
+        person_with(
+            name,
+            "departments: [{path: [Engineering]}]\nterminationDate: '2026-01-01'",
+        )
+    };
     let engineers = |names: &[String]| names.iter().map(|name| person(name, "Engineering")).collect::<Vec<_>>();
     let sellers = |names: &[String]| names.iter().map(|name| person(name, "Sales")).collect::<Vec<_>>();
+    let renamed = |people: Vec<String>| -> Vec<String> {
+        let married = |person: String| person.replace("displayName: ", "displayName: married ");
+        people.into_iter().map(married).collect()
+    };
     let ada = ["ada".to_owned()];
-    let chapters: [Chapter<'_>; 5] = [
-        ("hire", &ada, engineers(&ada), 0, engineer),
-        ("transfer", &ada, sellers(&ada), 2, seller),
-        ("leave", &ada, ada.iter().map(left).collect(), 2, &[]),
-        ("50 hires", &many, engineers(&many), 0, engineer),
-        ("department move of 8", &movers, sellers(&movers), 16, seller),
+    let chapters: [Chapter<'_>; 9] = [
+        ("hire", &ada, engineers(&ada), Arrival::AsTheyCome, engineer),
+        ("transfer", &ada, sellers(&ada), Arrival::Intents(2), seller),
+        ("leave", &ada, ada.iter().map(left).collect(), Arrival::Intents(2), &[]),
+        ("50 hires", &many, engineers(&many), Arrival::LookUps, engineer),
+        ("3 hires", &few, engineers(&few), Arrival::LookUps, engineer),
+        (
+            "department move of 8",
+            &movers,
+            sellers(&movers),
+            Arrival::Intents(16),
+            seller,
+        ),
+        (
+            "8 other names",
+            &movers,
+            renamed(sellers(&movers)),
+            Arrival::AsTheyCome,
+            seller,
+        ),
+        (
+            "4 leave",
+            &leavers,
+            leavers.iter().map(gone).collect(),
+            Arrival::Intents(8),
+            &[],
+        ),
+        (
+            "30 hires as they come",
+            &others,
+            engineers(&others),
+            Arrival::AsTheyCome,
+            engineer,
+        ),
     ];
-    for (chapter, names, people, ready, wanted) in chapters {
+    for (chapter, names, people, arrival, wanted) in chapters {
         world.quiet(std::time::Duration::from_secs(1)).await;
         let before = directory(&world).await;
         script.reset();
-        if ready == 0 {
+        if arrival == Arrival::AsTheyCome {
             world.apply(&people.concat()).await;
         } else {
-            at_once(&world, &operator, &people, ready).await;
+            at_once(&world, &operator, names, &people, arrival).await;
         }
         let wanted = names.iter().map(|name| (name.clone(), wanted)).collect();
         settled(&world, &operator, &wanted).await;
@@ -234,7 +217,8 @@ async fn without_faults_every_change_takes_the_least_requests() {
             .collect();
         let sum = |calls: &BTreeMap<String, usize>| calls.values().sum::<usize>();
         eprintln!("{chapter}: {} requests, {} at least", sum(&ours), sum(&least));
-        if ours != least {
+        // Into how many batches people fall who come one after the other is kubectl's doing: a figure, and no more.
+        if ours != least && *names != *others {
             report.push(format!("{chapter}: {ours:?} and not {least:?}"));
         }
     }
