@@ -34,8 +34,8 @@ fn pages(accounts: usize) -> usize {
     accounts.div_ceil(ACCOUNTS_A_PAGE) + 1
 }
 
-/// The least requests that lead from one state to the other without bulk, for one who has seen the first and believes
-/// only what is read back; everything that differs stands on the desk at once, and nobody could foresee it:
+/// The least requests that lead from one state to the other, for one who has seen the first and believes only what is read
+/// back; everything that differs stands on the desk at once, and nobody could foresee it:
 ///
 /// - New accounts: a search each, since one may be there that nobody told of, or one list that does for all, whichever
 ///   takes fewer; and the creation each, whose answer is the read-back.
@@ -43,7 +43,11 @@ fn pages(accounts: usize) -> usize {
 /// - One that ends or begins to be usable: the change, and a read, since a 200 may have changed nothing. Each is read by
 ///   itself, though a list would do for many: whether a leaver is out is not put off until others are.
 /// - A group: as few changes as its members fit into, and one read for all of them.
-pub fn least(before: &Directory, after: &Directory) -> Calls {
+///
+/// With `bulk`, creations travel together, and so do changes of groups: those that lose somebody, and apart from them those
+/// that only gain, since what is taken waits for nothing. A request has one change of a group, since the order within it
+/// is the server's. Changes of accounts go each by itself, as each is read before or after.
+pub fn least(before: &Directory, after: &Directory, bulk: bool) -> Calls {
     let mut calls = Calls::new();
     let mut add = |what: &'static str, number: usize| {
         if number > 0 {
@@ -62,14 +66,30 @@ pub fn least(before: &Directory, after: &Directory) -> Calls {
         }
     }
     add("scim GET Users", new.min(pages(before.accounts.len())));
-    add("scim POST Users", new);
+    if bulk && new > 1 {
+        add("scim POST Bulk", 1);
+    } else {
+        add("scim POST Users", new);
+    }
     let none = BTreeSet::new();
+    // How many requests each group needs: those that lose somebody, and those that only gain.
+    let mut changed = [Vec::new(), Vec::new()];
     for (group, members) in &after.groups {
-        let changes = members
-            .symmetric_difference(before.groups.get(group).unwrap_or(&none))
-            .count();
-        add("scim PATCH Groups/*", changes.div_ceil(MEMBERS_A_PATCH));
-        add("scim GET Groups/*", changes.min(1));
+        let known = before.groups.get(group).unwrap_or(&none);
+        let changes = members.symmetric_difference(known).count();
+        if changes > 0 {
+            add("scim GET Groups/*", 1);
+            changed[usize::from(known.is_subset(members))].push(changes.div_ceil(MEMBERS_A_PATCH));
+        }
+    }
+    for changes in changed {
+        for number in 0..changes.iter().copied().max().unwrap_or_default() {
+            match changes.iter().filter(|changes| **changes > number).count() {
+                several @ 2.. if !bulk => add("scim PATCH Groups/*", several),
+                1 => add("scim PATCH Groups/*", 1),
+                _ => add("scim POST Bulk", 1),
+            }
+        }
     }
     calls
 }
@@ -83,11 +103,11 @@ fn the_least_is_what_no_order_of_requests_can_undercut() {
     let members = |number: usize| (0..number).map(|number| number.to_string()).collect::<BTreeSet<_>>();
     let mut before = Directory::default();
     before.groups.insert("all".to_owned(), members(0));
-    assert_eq!(least(&before, &before), Calls::new());
+    assert_eq!(least(&before, &before, false), Calls::new());
     let mut after = before.clone();
     after.groups.insert("all".to_owned(), members(201));
     assert_eq!(
-        least(&before, &after),
+        least(&before, &after, false),
         [("scim PATCH Groups/*", 3), ("scim GET Groups/*", 1)].into()
     );
     before.accounts.insert("ada".to_owned(), account(true, "Ada"));
@@ -100,7 +120,7 @@ fn the_least_is_what_no_order_of_requests_can_undercut() {
         ("scim GET Users", 1),
         ("scim POST Users", 1),
     ];
-    assert_eq!(least(&before, &after), wanted.into());
+    assert_eq!(least(&before, &after, false), wanted.into());
 }
 
 /// A search each, as long as that is fewer than the pages of a list and the empty one behind them.
@@ -128,8 +148,29 @@ fn many_new_accounts_take_one_list_and_few_take_a_search_each() {
         (1_000, 11, 11),
         (1_000, 12, 11),
     ] {
-        let calls = least(&directory(there), &directory(there + new));
+        let calls = least(&directory(there), &directory(there + new), false);
         let wanted = [("scim GET Users", looks), ("scim POST Users", new)];
         assert_eq!(calls, wanted.into(), "{new} come to {there}");
     }
+}
+
+/// What travels together counts once, and what is taken does not wait for what is given.
+#[test]
+fn bulk_takes_fewer() {
+    let members = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let directory = |groups: &[(&str, &[&str])]| Directory {
+        accounts: BTreeMap::new(),
+        groups: groups
+            .iter()
+            .map(|(group, names)| ((*group).to_owned(), members(names)))
+            .collect(),
+    };
+    let before = directory(&[("all", &[]), ("one", &[]), ("two", &["ada"])]);
+    let gains = directory(&[("all", &["ada"]), ("one", &["ada"]), ("two", &["ada"])]);
+    let wanted = [("scim POST Bulk", 1), ("scim GET Groups/*", 2)];
+    assert_eq!(least(&before, &gains, true), wanted.into());
+    let moves = directory(&[("all", &[]), ("one", &["ada"]), ("two", &[])]);
+    let wanted = [("scim PATCH Groups/*", 2), ("scim GET Groups/*", 2)];
+    assert_eq!(least(&before, &moves, true), wanted.into());
+    assert_eq!(least(&before, &moves, false), wanted.into());
 }

@@ -1,18 +1,25 @@
 //! How many requests does a change of the directory take, next to the least that could do?
 #![expect(clippy::expect_used, reason = "tests fail by panicking")]
 
+mod bank;
+mod faults;
 mod least;
+mod stage;
+mod with_faults;
 
 use std::collections::BTreeMap;
 
 use rollcall_support::checks::{email, person, person_with, usual_policies};
 use rollcall_support::merge::Company;
-use rollcall_support::operator::Operator;
 use rollcall_support::proxy::Script;
-use rollcall_support::story::{list, shape};
+use rollcall_support::story::shape;
 use rollcall_support::world::{World, WorldOptions};
 
 use crate::least::{Account, Directory, least};
+use crate::stage::{Arrival, arrive, settled};
+
+/// How long a change may take where nothing fails.
+const SOON: std::time::Duration = std::time::Duration::from_mins(1);
 
 async fn directory(world: &World) -> Directory {
     let users = world.scim.users().await.expect("the directory lists users");
@@ -33,94 +40,6 @@ async fn directory(world: &World) -> Directory {
     }
 }
 
-/// Waits until no record says that anything is under way, and of these people what they are to hold.
-async fn settled(world: &World, operator: &Operator, wanted: &BTreeMap<String, &[&str]>) {
-    world
-        .eventually(operator, "everybody has what they should", async || {
-            let employees = world.list("Employee").await;
-            let mut wrong = Vec::new();
-            for (name, wanted) in wanted {
-                let found = employees.iter().find(|employee| employee["metadata"]["name"] == **name);
-                let records = found.map(|employee| &employee["status"]["entitlements"]);
-                let live = records
-                    .into_iter()
-                    .flat_map(list)
-                    .filter(|record| record["state"] != "Revoked");
-                let states: BTreeMap<_, _> = live
-                    .map(|record| {
-                        (
-                            record["entitlement"].as_str().unwrap_or_default(),
-                            record["state"].clone(),
-                        )
-                    })
-                    .collect();
-                let right = states.keys().eq(wanted.iter()) && states.values().all(|state| state == "Granted");
-                let account = found.map(|employee| employee["status"]["accounts"][0]["state"].clone());
-                let said = if wanted.is_empty() { "Deactivated" } else { "Active" };
-                let decided = found.is_some_and(|employee| {
-                    employee["status"]["observedGeneration"] == employee["metadata"]["generation"]
-                });
-                if !right || !decided || account.is_none_or(|state| state != said) {
-                    wrong.push(format!("{name}: {states:?}"));
-                }
-            }
-            wrong.is_empty().then_some(()).ok_or_else(|| wrong.join("\n"))
-        })
-        .await;
-}
-
-/// How changes come in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Arrival {
-    /// As kubectl applies them, while the operator is at work.
-    AsTheyCome,
-    /// All wait at the same time for their account to be looked up.
-    LookUps,
-    /// So many intents are on record at the same time.
-    Intents(usize),
-}
-
-/// Has all of this become so at the same time: the target is paused until all of it stands on the desk.
-async fn at_once(world: &World, operator: &Operator, names: &[String], people: &[String], arrival: Arrival) {
-    world
-        .kubectl(&["annotate", "tsys", "directory", "rollcall.dev/paused=yes"])
-        .await;
-    world
-        .says(operator, ("TargetSystem", "directory"), "Ready=True/Paused", &[])
-        .await;
-    // The writer looks at the annotation between rounds, and a round that began before is over by then.
-    world.quiet(std::time::Duration::from_secs(1)).await;
-    world.apply(&people.concat()).await;
-    world
-        .eventually(operator, "everything stands on the desk", async || {
-            let employees = world.list("Employee").await;
-            let (found, wanted) = match arrival {
-                Arrival::Intents(wanted) => {
-                    let records = employees
-                        .iter()
-                        .flat_map(|employee| list(&employee["status"]["entitlements"]));
-                    let found = records.filter(|record| record["state"] == "Granting" || record["state"] == "Revoking");
-                    (found.count(), wanted)
-                }
-                // Whose facts are on record by then waits for nothing else.
-                Arrival::LookUps | Arrival::AsTheyCome => {
-                    let found = employees.iter().filter(|employee| {
-                        let named = names.iter().any(|name| employee["metadata"]["name"] == **name);
-                        named && employee["status"]["observedGeneration"] == employee["metadata"]["generation"]
-                    });
-                    (found.count(), names.len())
-                }
-            };
-            (found == wanted)
-                .then_some(())
-                .ok_or_else(|| format!("{found} of {wanted}"))
-        })
-        .await;
-    world
-        .kubectl(&["annotate", "tsys", "directory", "rollcall.dev/paused-"])
-        .await;
-}
-
 /// What it is called, who it is about, what is applied, how that comes in, and what everybody holds afterwards.
 type Chapter<'a> = (&'a str, &'a [String], Vec<String>, Arrival, &'a [&'a str]);
 
@@ -137,14 +56,13 @@ async fn without_faults_every_change_takes_the_least_requests() {
     let operator = world.start().await;
     let settled_before = BTreeMap::from([("first".to_owned(), ["engineering", "everyone"].as_slice())]);
     world.apply(&person("first", "Engineering")).await;
-    settled(&world, &operator, &settled_before).await;
+    settled(&world, &operator, "directory", SOON, &settled_before).await;
 
     let engineer: &[&str] = &["engineering", "everyone"];
     let seller: &[&str] = &["everyone", "sales"];
     let script = world.script.clone().expect("the world has a script");
     let mut report = Vec::new();
-    let people = |prefix: &str, number: usize| (0..number).map(|at| format!("{prefix}{at}")).collect::<Vec<_>>();
-    let (many, others, few) = (people("p", 50), people("q", 30), people("r", 3));
+    let (many, others, few) = (stage::names("p", 50), stage::names("q", 30), stage::names("r", 3));
     let (movers, leavers) = (many[..8].to_vec(), many[8..12].to_vec());
     let left = |name: &String| person_with(name, "departments: [{path: [Sales]}]\nterminationDate: '2026-01-01'");
     let gone = |name: &String| {
@@ -199,19 +117,15 @@ async fn without_faults_every_change_takes_the_least_requests() {
         world.quiet(std::time::Duration::from_secs(1)).await;
         let before = directory(&world).await;
         script.reset();
-        if arrival == Arrival::AsTheyCome {
-            world.apply(&people.concat()).await;
-        } else {
-            at_once(&world, &operator, names, &people, arrival).await;
-        }
+        arrive(&world, &operator, "directory", names, &people, arrival).await;
         let wanted = names.iter().map(|name| (name.clone(), wanted)).collect();
-        settled(&world, &operator, &wanted).await;
+        settled(&world, &operator, "directory", SOON, &wanted).await;
         world.quiet(std::time::Duration::from_secs(1)).await;
         let mut ours: BTreeMap<String, usize> = BTreeMap::new();
         for entry in script.log() {
             *ours.entry(shape(&entry.request)).or_default() += 1;
         }
-        let least: BTreeMap<String, usize> = least(&before, &directory(&world).await)
+        let least: BTreeMap<String, usize> = least(&before, &directory(&world).await, false)
             .into_iter()
             .map(|(what, number)| (what.to_owned(), number))
             .collect();

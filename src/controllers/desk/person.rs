@@ -87,6 +87,8 @@ pub struct Job {
     pub attempted: Option<Instant>,
     /// When that can no longer be under way.
     pub settled: Option<Instant>,
+    /// Digest of what an account was then made of.
+    pub sent: String,
     /// The target's own id of what it said it made for this grant.
     pub made: String,
     /// Whether it goes by itself, since it was refused together with others.
@@ -197,6 +199,7 @@ impl PersonDesk {
                 running: None,
                 attempted: None,
                 settled: None,
+                sent: String::new(),
                 made: String::new(),
                 alone: false,
                 superseded: false,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{CALM, LINGER, REFUSED_AGAIN, Writer, backoff};
+use super::{CALM, LINGER, REFUSED_AGAIN, ROUND, Writer, backoff};
 use crate::api::entitlement::RemoteObject;
 use crate::controllers::desk::{DeskState, Job, PersonDesk, wake};
-use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome};
+use crate::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome};
 use crate::targets::AccountFacts;
 use crate::targets::pace::Lane;
 
@@ -35,29 +35,59 @@ impl Task {
     }
 }
 
+/// What waits for others of its kind, since one request serves many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gathers {
+    /// Look-ups, for a list.
+    pub look_ups: bool,
+    /// Creations of accounts, for bulk.
+    pub creations: bool,
+}
+
+impl Job {
+    fn creates_account(&self) -> bool {
+        let Intent::Account { action, .. } = &self.intent else {
+            return false;
+        };
+        *action == AccountAction::Create
+    }
+
+    /// Whether it is to create an account, is due, and was not tried yet.
+    fn is_new_creation(&self, now: Instant) -> bool {
+        self.creates_account() && self.running.is_none() && self.tries == 0 && self.due <= now
+    }
+
+    /// Whether it may have created an account that may still come.
+    fn is_in_doubt(&self, now: Instant) -> bool {
+        self.creates_account() && self.settled.is_some_and(|settled| settled > now)
+    }
+}
+
 /// The lane of an intent.
 fn lane(intent: &Intent) -> Lane {
     if intent.is_loss() { Lane::Losses } else { Lane::Rest }
 }
 
 impl Writer {
-    /// How long until something is due; where nothing may be looked at, no look is. `gathers`: look-ups wait for each other.
-    pub(super) fn next_due(&self, of: Lane, sees: bool, gathers: bool) -> Duration {
+    /// How long until something is due; where nothing may be looked at, no look is. `gathers` is what waits for others.
+    pub(super) fn next_due(&self, of: Lane, sees: bool, gathers: Gathers) -> Duration {
         let looks = of == Lane::Rest && sees;
+        let now = Instant::now();
         let state = self.desk.state.lock();
         let look_ups = state.people.values().filter_map(|known| known.look_up);
-        let gathered = if gathers && looks {
-            calm(state.new_look_ups(Instant::now()))
-        } else {
-            None
+        let looked_up = calm(state.new_look_ups(now)).filter(|_| gathers.look_ups);
+        let created = calm(state.new_creations(now)).filter(|_| gathers.creations);
+        let calm_at = |job: &Job| {
+            let created = created.filter(|_| job.is_new_creation(now));
+            created.or_else(|| calm_at(job)).unwrap_or(job.due)
         };
         let jobs = state.people.values().flat_map(|known| {
             let jobs = known.jobs.values();
             jobs.filter(|job| job.running.is_none() && known.can_begin(job))
                 .filter(|job| lane(&job.intent) == of)
-                .map(|job| job.due.max(calm_at(job).unwrap_or(job.due)))
+                .map(|job| job.due.max(calm_at(job)))
         });
-        let look_ups = look_ups.map(|due| gathered.map_or(due, |gathered| due.max(gathered)));
+        let look_ups = look_ups.map(|due| looked_up.map_or(due, |calm| due.max(calm)));
         let again = state.resolved.values().map(|resolved| resolved.again);
         let going_on = self.unread.lock().is_some();
         let next_resync = if going_on {
@@ -87,22 +117,30 @@ impl Writer {
     }
 
     /// Takes jobs of accounts that are due off the desk; they are marked as running until an outcome is posted.
-    pub(super) fn take_accounts(&self, of: Lane, limit: usize) -> Vec<Task> {
+    /// Creations that go in one request wait for each other, and those in doubt until no other is left, or they can no longer
+    /// come: one look may do for many.
+    pub(super) fn take_accounts(&self, of: Lane, gathers: Gathers) -> Vec<Task> {
         if self.is_closed() {
             return Vec::new();
         }
         let now = Instant::now();
         let mut state = self.desk.state.lock();
+        let waits = gathers.creations && more_may_come(state.new_creations(now), now);
+        let others = !waits && state.new_creations(now).next().is_some();
+        let mut number = 0;
         let mut taken = Vec::new();
         for (name, known) in &mut state.people {
-            if taken.len() == limit {
-                break;
-            }
             let Some(job) = known.jobs.get_mut(&IntentKey::Account) else {
                 continue;
             };
+            let together = gathers.creations && job.creates_account();
+            if (waits && job.is_new_creation(now)) || (others && job.is_in_doubt(now)) || (!together && number == ROUND)
+            {
+                continue;
+            }
             if job.running.is_none() && job.due <= now && lane(&job.intent) == of {
                 job.running = Some(of);
+                number += usize::from(!together);
                 let job = job.clone();
                 taken.push(Task::new(name, known, &job));
             }
@@ -247,7 +285,12 @@ impl PersonDesk {
                     kept.running = None;
                     kept.due = now + if refused { REFUSED_AGAIN } else { backoff(kept.tries) };
                     if let Some(settled) = kept.settled.filter(|settled| *settled > now) {
-                        kept.due = kept.due.min(settled);
+                        // One look soon, and one when it can no longer come: those in between would tell no more.
+                        kept.due = if kept.tries == 0 {
+                            kept.due.min(settled)
+                        } else {
+                            settled
+                        };
                     }
                     kept.tries += 1;
                     let news = kept.said.as_ref() != Some(&outcome);
@@ -267,6 +310,12 @@ impl DeskState {
     pub(super) fn new_look_ups(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
         let new = self.people.values().filter(|known| known.look_up_tries == 0);
         new.filter_map(|known| known.look_up).filter(move |due| *due <= now)
+    }
+
+    /// When the creations of accounts came in that are due and were not tried yet.
+    fn new_creations(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
+        let jobs = self.people.values().flat_map(|known| known.jobs.values());
+        jobs.filter(move |job| job.is_new_creation(now)).map(|job| job.since)
     }
 
     /// Something was given back: who waits for a seat may have it. Returns whether anybody does.
@@ -334,7 +383,7 @@ fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> 
 mod tests {
     use super::*;
     use crate::controllers::desk::Note;
-    use crate::decide::effect::{AccountAction, RemoteKey};
+    use crate::decide::effect::RemoteKey;
 
     fn job(intent: Intent, now: Instant) -> Job {
         Job {
@@ -346,6 +395,7 @@ mod tests {
             inherited: false,
             attempted: None,
             settled: None,
+            sent: String::new(),
             made: String::new(),
             alone: false,
             superseded: false,

@@ -35,15 +35,13 @@ type Wanted = Vec<(String, AccountFacts)>;
 impl Writer {
     /// Looks accounts up. Returns how many.
     pub(super) async fn look_up(&self, connection: &Connection) -> Result<usize, Halt> {
-        let gathers = connection.target.listing_finds();
-        if gathers && more_may_come(self.desk.state.lock().new_look_ups(Instant::now()), Instant::now()) {
+        if connection.gathers().look_ups
+            && more_may_come(self.desk.state.lock().new_look_ups(Instant::now()), Instant::now())
+        {
             return Ok(0);
         }
         let mut wanted = self.wanted();
-        if gathers
-            && is_list_better(wanted.len(), self.known_accounts())
-            && let Listed::All(listing) = self.list(connection).await?
-        {
+        if let Some(listing) = self.list_for(connection, wanted.len()).await? {
             let count = wanted.len();
             for (name, facts) in wanted {
                 self.found(&name, &facts, Ok(listing.shown.find(&facts)));
@@ -67,6 +65,21 @@ impl Writer {
         }
         drop(results);
         self.halted(Lane::Rest, halt).map(|()| count)
+    }
+
+    /// A list of all accounts, where that takes fewer requests than so many look-ups.
+    pub(super) async fn list_for(
+        &self,
+        connection: &Connection,
+        look_ups: usize,
+    ) -> Result<Option<Arc<Seen<Listing>>>, Halt> {
+        if !connection.gathers().look_ups || !is_list_better(look_ups, self.known_accounts()) {
+            return Ok(None);
+        }
+        Ok(match self.list(connection).await? {
+            Listed::All(listing) => Some(listing),
+            Listed::Failed | Listed::Never => None,
+        })
     }
 
     /// How many accounts there are at least, where a list showed them.

@@ -149,7 +149,7 @@ impl Writer {
                 Lane::Losses => self.losses(&connection).await,
                 Lane::Rest => self.rest(&connection, &spec).await,
             }
-            .map(|sent| (sent, connection.target.listing_finds())),
+            .map(|sent| (sent, connection.gathers())),
             Err(halt) => Err(halt),
         };
         match worked {
@@ -274,7 +274,8 @@ impl Writer {
         let at_once = usize::try_from(limit.concurrency).unwrap_or(1);
         let made = Pace::per_minute(limit.requests_per_minute)
             .at_once(at_once)
-            .only_while(move || gate.is_open());
+            .only_while(move || gate.is_open())
+            .patient();
         let made = Arc::new(made);
         *pace = Some((limit.clone(), made.clone()));
         made
