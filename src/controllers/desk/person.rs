@@ -41,6 +41,8 @@ pub struct PersonDesk {
     pub moved: Option<(String, String)>,
     /// When this process made the account: a moment later it can hold nothing but what was given it since.
     pub made: Option<Instant>,
+    /// When the writer last made the account usable: grants to it could not be sent before.
+    pub usable_since: Option<Instant>,
     /// What came of intents since the last record.
     pub outcomes: Vec<(Intent, Outcome)>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{CALM, LINGER, REFUSED_AGAIN, ROUND, Writer, backoff};
+use super::{CALM, LINGER, LINGER_FOR_ACCOUNTS, REFUSED_AGAIN, ROUND, Writer, backoff};
 use crate::api::entitlement::RemoteObject;
 use crate::controllers::desk::{DeskState, Job, PersonDesk, wake};
 use crate::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome};
@@ -102,13 +102,15 @@ impl Writer {
             .max(Duration::from_millis(5))
     }
 
-    /// Whether a grant has waited long enough for others.
+    /// Whether a grant has waited long enough for the accounts of others.
     pub(super) fn has_lingered(&self) -> bool {
         let state = self.desk.state.lock();
-        state.people.values().flat_map(|known| known.jobs.values()).any(|job| {
-            matches!(job.intent, Intent::Membership { hold: true, .. })
-                && job.tries == 0
-                && job.since.elapsed() > LINGER
+        state.people.values().any(|known| {
+            known.jobs.values().any(|job| {
+                let new = matches!(job.intent, Intent::Membership { hold: true, .. }) && job.tries == 0;
+                let ready = known.usable_since.map_or(job.since, |usable| usable.max(job.since));
+                new && known.can_begin(job) && ready.elapsed() > LINGER_FOR_ACCOUNTS
+            })
         })
     }
 
@@ -267,6 +269,7 @@ impl PersonDesk {
         if let (Intent::Account { .. }, Outcome::Done { account_id, .. }) = (&job.intent, &outcome) {
             let usable = !job.intent.is_loss() && !account_id.is_empty();
             self.account_id = usable.then(|| account_id.clone());
+            self.usable_since = usable.then_some(now);
             self.sight = AccountSight::Unseen;
         }
         let key = job.intent.key();

@@ -45,9 +45,11 @@ use crate::targets::{Target, TargetError};
 
 /// Accounts per round, so that what is found out is used before more is begun.
 const ROUND: usize = 32;
-/// How long a grant waits for others to the same object while they still come in and their accounts are being made, and a
-/// look-up for others that one list serves.
+/// How long a grant waits for others to the same object while they still come in, and a look-up for others that one list
+/// serves.
 const LINGER: Duration = Duration::from_secs(5);
+/// How long a grant that could be sent waits while accounts are made for others.
+const LINGER_FOR_ACCOUNTS: Duration = Duration::from_secs(30);
 /// How long none may have come in before those that did are sent together.
 const CALM: Duration = Duration::from_millis(300);
 /// How long until something refused for good is tried again.
