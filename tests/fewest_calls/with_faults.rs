@@ -11,11 +11,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use axum::body::Bytes;
+use http::StatusCode;
 use rollcall_support::bank::{Bank, Habits};
 use rollcall_support::checks::{person, person_with, usual_policies};
 use rollcall_support::merge::Company;
 use rollcall_support::operator::Operator;
-use rollcall_support::proxy::{Proxy, RequestInfo, Script};
+use rollcall_support::proxy::{Proxy, Script, request};
 use rollcall_support::story::shape;
 use rollcall_support::world::{World, WorldOptions};
 
@@ -95,8 +97,8 @@ impl Tally {
 }
 
 /// What a request is.
-fn what(request: &RequestInfo) -> String {
-    let mut what = shape(request).replace(" /products/", " products/");
+fn what(shape: &str) -> String {
+    let mut what = shape.replace(" /products/", " products/");
     for product in PRODUCTS {
         what = what.replace(&format!("products/{product}/"), "products/*/");
     }
@@ -106,7 +108,7 @@ fn what(request: &RequestInfo) -> String {
 fn counted(proxy: &Proxy) -> Calls {
     let mut calls = Calls::new();
     for request in proxy.requests() {
-        *calls.entry(what(&request)).or_default() += 1;
+        *calls.entry(what(&shape(&request))).or_default() += 1;
     }
     calls
 }
@@ -114,11 +116,7 @@ fn counted(proxy: &Proxy) -> Calls {
 fn plain(bad: BTreeMap<String, usize>) -> Calls {
     let mut plain = Calls::new();
     for (shape, number) in bad {
-        let mut what = shape.replace(" /products/", " products/");
-        for product in PRODUCTS {
-            what = what.replace(&format!("products/{product}/"), "products/*/");
-        }
-        *plain.entry(what).or_default() += number;
+        *plain.entry(what(&shape)).or_default() += number;
     }
     plain
 }
@@ -282,6 +280,47 @@ async fn a_directory_with_bulk_and_a_bank_take_the_least_requests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_fails_now_and_then_takes_few_more_requests() {
     at_a_directory("directory", FEW, false, Some(1)).await;
+}
+
+/// I4: many are made in one request. One that was told to wait is sent once more, whole; of one of which nobody heard, one
+/// list tells what came of everybody, and what did not come is sent whole again when it no longer can.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_request_that_fails_does_not_fall_apart() {
+    let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rollcall"), Company::empty());
+    options.script = Some(Script::new(|request| &*request.proxy == "scim"));
+    let world = World::new(options).await;
+    world.apply(&usual_policies()).await;
+    let operator = world.start().await;
+    let engineer: &[&str] = &["engineering", "everyone"];
+    first(&world, &operator, "directory", engineer).await;
+    let proxy = world.scim_proxy.as_ref().expect("the world has a proxy");
+    let bulk = || request("POST", "*/Bulk");
+    // A list is two requests: all on one page, and the empty one that proves it.
+    let chapters = [
+        ("wait", [("scim GET Users", 2), ("scim POST Bulk", 3)]),
+        ("done", [("scim GET Users", 4), ("scim POST Bulk", 2)]),
+        ("lost", [("scim GET Users", 6), ("scim POST Bulk", 3)]),
+    ];
+    for (chapter, wanted) in chapters {
+        match chapter {
+            "wait" => proxy.respond_with(bulk(), 429, &[("Retry-After", "1")], Bytes::new(), 1),
+            "done" => proxy.alter_answer(bulk(), |_, _| (StatusCode::SERVICE_UNAVAILABLE, Bytes::new()), 1),
+            _ => proxy.respond_with(bulk(), 500, &[], Bytes::new(), 1),
+        }
+        let people = names(chapter, 20);
+        let manifests: Vec<String> = people.iter().map(|name| person(name, "Engineering")).collect();
+        proxy.forget();
+        arrive(&world, &operator, "directory", &people, &manifests, Arrival::LookUps).await;
+        let held = people.iter().map(|name| (name.clone(), engineer)).collect();
+        settled(&world, &operator, "directory", PATIENCE, &held).await;
+        world.quiet(Duration::from_secs(1)).await;
+        let mut all: Calls = wanted.map(|(what, number)| (what.to_owned(), number)).into();
+        // Both groups are read back.
+        all.insert("scim GET Groups/*".to_owned(), 2);
+        assert_eq!(counted(proxy), all, "{chapter}");
+    }
+    let users = world.scim.users().await.expect("the directory answers");
+    assert_eq!(users.len(), 61);
 }
 
 #[tokio::test(flavor = "multi_thread")]

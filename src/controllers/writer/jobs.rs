@@ -57,9 +57,14 @@ impl Job {
         self.creates_account() && self.running.is_none() && self.tries == 0 && self.due <= now
     }
 
-    /// Whether it may have created an account that may still come.
-    fn is_in_doubt(&self, now: Instant) -> bool {
-        self.creates_account() && self.settled.is_some_and(|settled| settled > now)
+    /// Whether it may have created an account, and it is due to be looked for.
+    fn is_doubtful_creation(&self, now: Instant) -> bool {
+        self.creates_account() && self.running.is_none() && self.attempted.is_some() && self.due <= now
+    }
+
+    /// Whether what was sent may still be under way.
+    fn may_still_come(&self, now: Instant) -> bool {
+        self.settled.is_some_and(|settled| settled > now)
     }
 }
 
@@ -77,9 +82,11 @@ impl Writer {
         let look_ups = state.people.values().filter_map(|known| known.look_up);
         let looked_up = calm(state.new_look_ups(now)).filter(|_| gathers.look_ups);
         let created = calm(state.new_creations(now)).filter(|_| gathers.creations);
+        let doubted = calm(state.doubtful_creations(now)).filter(|_| gathers.look_ups);
         let calm_at = |job: &Job| {
             let created = created.filter(|_| job.is_new_creation(now));
-            created.or_else(|| calm_at(job)).unwrap_or(job.due)
+            let doubted = doubted.filter(|_| job.is_doubtful_creation(now));
+            created.or(doubted).or_else(|| calm_at(job)).unwrap_or(job.due)
         };
         let jobs = state.people.values().flat_map(|known| {
             let jobs = known.jobs.values();
@@ -129,6 +136,7 @@ impl Writer {
         let mut state = self.desk.state.lock();
         let waits = gathers.creations && more_may_come(state.new_creations(now), now);
         let others = !waits && state.new_creations(now).next().is_some();
+        let doubts_wait = gathers.look_ups && more_may_come(state.doubtful_creations(now), now);
         let mut number = 0;
         let mut taken = Vec::new();
         for (name, known) in &mut state.people {
@@ -136,8 +144,11 @@ impl Writer {
                 continue;
             };
             let together = gathers.creations && job.creates_account();
-            if (waits && job.is_new_creation(now)) || (others && job.is_in_doubt(now)) || (!together && number == ROUND)
-            {
+            let doubtful = job.is_doubtful_creation(now);
+            let waits = (waits && job.is_new_creation(now))
+                || (doubtful && doubts_wait)
+                || (others && doubtful && job.may_still_come(now));
+            if waits || (!together && number == ROUND) {
                 continue;
             }
             if job.running.is_none() && job.due <= now && lane(&job.intent) == of {
@@ -319,6 +330,12 @@ impl DeskState {
     fn new_creations(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
         let jobs = self.people.values().flat_map(|known| known.jobs.values());
         jobs.filter(move |job| job.is_new_creation(now)).map(|job| job.since)
+    }
+
+    /// When the accounts are due to be looked for that may have been made.
+    fn doubtful_creations(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
+        let jobs = self.people.values().flat_map(|known| known.jobs.values());
+        jobs.filter(move |job| job.is_doubtful_creation(now)).map(|job| job.due)
     }
 
     /// Something was given back: who waits for a seat may have it. Returns whether anybody does.

@@ -109,23 +109,34 @@ impl ScimTarget {
 
         let mut of_groups = BTreeMap::new();
         for (object, (add, remove)) in &groups {
-            let parts = by_group.get(*object).map(Vec::as_slice).unwrap_or_default();
-            let answers = parts
-                .iter()
-                .enumerate()
-                .map(|(request, (number, _))| answer(request, *number));
-            let answers: Vec<Option<Answer>> = answers.collect();
-            let failed = answers.iter().flatten().find_map(|answer| answer.as_ref().err());
-            let done = match failed {
-                None if !parts.is_empty() && answers.iter().all(Option::is_some) => {
-                    for (account, gives) in parts.iter().flat_map(|(_, part)| part.changes()) {
-                        self.member_told(&object.id, account, gives, Form::Value);
+            let (mut failed, mut rest) = (None, Batch::default());
+            match by_group.get(*object) {
+                Some(parts) => {
+                    for (request, (number, part)) in parts.iter().enumerate() {
+                        match answer(request, *number) {
+                            Some(Ok(_)) => {
+                                for (account, gives) in part.changes() {
+                                    self.member_told(&object.id, account, gives, Form::Value);
+                                }
+                            }
+                            Some(Err(failure)) if !is_for_others(&failure) => failed = Some(failure),
+                            _ => {
+                                rest.add.extend(part.add.iter().cloned());
+                                rest.remove.extend(part.remove.iter().cloned());
+                            }
+                        }
                     }
-                    Ok(Receipts::new())
                 }
-                Some(failure) if !is_for_others(failure) => Err(failure.clone()),
-                // Whose change it is that was refused, the plain way finds out.
-                _ => self.change_group(object, add, remove).await,
+                None => (rest.add, rest.remove) = (add.iter().cloned().collect(), remove.iter().cloned().collect()),
+            }
+            let done = match failed {
+                Some(failure) => Err(failure),
+                None if rest.len() == 0 => Ok(Receipts::new()),
+                // Whose change it is that was refused, the plain way finds out; and what is one by itself goes that way.
+                None => {
+                    let (add, remove) = (rest.add.into_iter().collect(), rest.remove.into_iter().collect());
+                    self.change_group(object, &add, &remove).await
+                }
             };
             of_groups.insert(*object, done);
         }
