@@ -4,6 +4,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod listing;
 pub mod pace;
+pub mod patience;
 pub mod scim;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +19,15 @@ use crate::api::target::Capabilities;
 use crate::decide::effect::short_digest;
 pub use crate::decide::effect::{Holding, Match};
 
-/// A system that holds access. Every call is one attempt: retries, limits and order belong to the writer.
+/// A system that holds access. Every call is one attempt: retries, limits and order belong to the writer, and single requests
+/// are sent again only with a pace that is [patient](pace::Pace::patient).
 #[async_trait]
 pub trait Target: Send + Sync {
+    /// Whether requests that were told to wait are sent again below the call, with a patient pace.
+    fn is_patient(&self) -> bool {
+        false
+    }
+
     /// Whether it answers and takes our credentials, and what it says it can do.
     async fn capabilities(&self) -> Result<Capabilities, TargetError>;
 

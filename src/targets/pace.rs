@@ -53,6 +53,7 @@ pub struct Pace {
     /// Who is next in each lane, first come, first served.
     turns: [Mutex<()>; 2],
     held_until: Lock<Option<Instant>>,
+    patient: bool,
     may_send: Fence,
 }
 
@@ -108,6 +109,7 @@ impl Pace {
             losses: watch::Sender::new(0),
             turns: [Mutex::new(()), Mutex::new(())],
             held_until: Lock::new(None),
+            patient: false,
             may_send: Arc::new(|| true),
         }
     }
@@ -119,6 +121,16 @@ impl Pace {
             places: Arc::new(Semaphore::new(requests.max(1))),
             ..self
         }
+    }
+
+    /// The same, and a request of which nothing came is sent again, as [`Patience`](super::patience::Patience) has it.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patient: true, ..self }
+    }
+
+    pub(super) fn is_patient(&self) -> bool {
+        self.patient
     }
 
     /// The same, and none while `may_send` says no. A process that slept through its Lease waits here for its end, with

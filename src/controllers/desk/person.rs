@@ -43,6 +43,8 @@ pub struct PersonDesk {
     pub moved: Option<(String, String)>,
     /// When this process made the account: a moment later it can hold nothing but what was given it since.
     pub made: Option<Instant>,
+    /// When the writer last made the account usable: grants to it could not be sent before.
+    pub usable_since: Option<Instant>,
     /// What came of intents since the last record.
     pub outcomes: Vec<(Intent, Outcome)>,
 }
@@ -91,6 +93,8 @@ pub struct Job {
     pub attempted_as: String,
     /// When that can no longer be under way.
     pub settled: Option<Instant>,
+    /// Digest of what an account was then made of.
+    pub sent: String,
     /// The target's own id of what it said it made for this grant.
     pub made: String,
     /// Whether it goes by itself, since it was refused together with others.
@@ -206,6 +210,7 @@ impl PersonDesk {
                 attempted: None,
                 attempted_as: String::new(),
                 settled: None,
+                sent: String::new(),
                 made: String::new(),
                 alone: false,
                 superseded: false,

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::creation::look_for;
 use super::jobs::Task;
 use super::verdict::is_open;
-use super::{Halt, ROUND, Writer, is_whole};
+use super::{Halt, Writer, is_whole};
 use crate::controllers::desk::PersonDesk;
 use crate::decide::effect::{self, AccountAction, Intent, Outcome};
 use crate::targets::pace::Lane;
@@ -17,7 +17,7 @@ use crate::targets::{Account, AccountFacts, Found, TargetError};
 impl Writer {
     /// Works on accounts: those being ended, or all others. Returns how many.
     pub(super) async fn accounts(&self, connection: &Connection, lane: Lane) -> Result<usize, Halt> {
-        let mut tasks = self.take_accounts(lane, ROUND);
+        let mut tasks = self.take_accounts(lane, connection.gathers());
         let count = tasks.len();
         tasks.retain(|task| match self.forbids(task, id(task)) {
             Some(why) => {
@@ -29,8 +29,8 @@ impl Writer {
         for task in &mut tasks {
             task.facts.manager_account = self.manager_account(&task.facts);
         }
-        let (together, single) = self.creations(connection, tasks);
-        let mut halt = self.create_together(connection, together).await.err();
+        let (creations, single): (Vec<Task>, Vec<Task>) = tasks.into_iter().partition(creates);
+        let mut halt = self.create_all(connection, creations).await.err();
         let work = stream::iter(single).map(|task| async move {
             if !self.still_meant(&task) {
                 return Ok(());
@@ -53,7 +53,6 @@ impl Writer {
             return Ok(Outcome::Refused("is no account".to_owned()));
         };
         let id = match (action, id.as_str()) {
-            (AccountAction::Create, _) => return self.create(connection, task).await,
             // The account was being made when it was ended.
             (_, "") => match look_for(connection, task).await? {
                 (Found::One(account), true) => {
@@ -99,6 +98,16 @@ impl Writer {
             change(known);
         }
     }
+}
+
+fn creates(task: &Task) -> bool {
+    matches!(
+        task.job.intent,
+        Intent::Account {
+            action: AccountAction::Create,
+            ..
+        }
+    )
 }
 
 /// The id of the account that a job is about; empty while there is none.

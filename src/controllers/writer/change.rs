@@ -137,27 +137,28 @@ impl Writer {
         let (object, account) = (&batch.object, &part.order.account_id);
         let state = self.desk.state.lock();
         let look = state.looks.of(object, account);
-        if !batch.creates(part) {
-            return look.map_or(Known::Nothing, |(look, _)| Known::Before(look.holding));
-        }
-        if part.age().is_some() {
-            return Known::Nothing;
-        }
-        if let Some((look, at)) = look
-            && at.elapsed() < RECENT
-        {
-            return Known::Now(look.holding);
-        }
-        let new = part.tasks.iter().any(|task| {
+        let made = part.tasks.iter().any(|task| {
             let known = state.people.get(&task.employee);
             let made = known.filter(|known| known.account_id.as_ref() == Some(account));
             made.and_then(|known| known.made)
                 .is_some_and(|made| made.elapsed() < NEW)
         });
-        if new && state.looks.is_untouched(object, account) {
-            return Known::Now(None);
+        let new = made && state.looks.is_untouched(object, account);
+        if !batch.creates(part) {
+            return match look {
+                Some((look, _)) => Known::Before(look.holding),
+                None if new => Known::Now(None),
+                None => Known::Nothing,
+            };
         }
-        Known::Nothing
+        if part.age().is_some() {
+            return Known::Nothing;
+        }
+        match look {
+            Some((look, at)) if at.elapsed() < RECENT => Known::Now(look.holding),
+            _ if new => Known::Now(None),
+            _ => Known::Nothing,
+        }
     }
 
     async fn look_first(&self, connection: &Connection, group: &[Batch]) -> Result<Seen, Halt> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::health::backoff;
+use super::jobs::Gathers;
 use crate::targets::pace::Pace;
 use crate::targets::{Target, TargetError};
 
@@ -40,6 +41,14 @@ enum Again {
 }
 
 impl Connection {
+    /// What waits for others of its kind.
+    pub fn gathers(&self) -> Gathers {
+        Gathers {
+            look_ups: self.target.listing_finds(),
+            creations: self.bulk,
+        }
+    }
+
     /// Reads; once more at once where the answer was none.
     pub async fn read<'a, T, F>(&'a self, call: impl Fn(&'a dyn Target) -> F) -> Result<T, TargetError>
     where
@@ -72,7 +81,7 @@ impl Connection {
         let mut failed = false;
         loop {
             match call(self.target.as_ref()).await {
-                Err(TargetError::Throttled(pause)) if throttled < THROTTLED_TRIES => {
+                Err(TargetError::Throttled(pause)) if throttled < THROTTLED_TRIES && !self.target.is_patient() => {
                     let pause = pause.unwrap_or_else(|| backoff(throttled));
                     if pause > SIT_OUT {
                         return Err(TargetError::Throttled(Some(pause)));

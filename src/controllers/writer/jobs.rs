@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{CALM, LINGER, REFUSED_AGAIN, REFUSED_SOON, Writer, backoff};
+use super::{CALM, LINGER, LINGER_FOR_ACCOUNTS, REFUSED_AGAIN, REFUSED_SOON, ROUND, Writer, backoff};
 use crate::api::entitlement::RemoteObject;
 use crate::controllers::desk::{DeskState, Job, PersonDesk, wake};
-use crate::decide::effect::{AccountSight, Intent, IntentKey, Outcome};
+use crate::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome};
 use crate::targets::AccountFacts;
 use crate::targets::pace::Lane;
 
@@ -35,23 +35,66 @@ impl Task {
     }
 }
 
+/// What waits for others of its kind, since one request serves many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gathers {
+    /// Look-ups, for a list.
+    pub look_ups: bool,
+    /// Creations of accounts, for bulk.
+    pub creations: bool,
+}
+
+impl Job {
+    fn creates_account(&self) -> bool {
+        let Intent::Account { action, .. } = &self.intent else {
+            return false;
+        };
+        *action == AccountAction::Create
+    }
+
+    /// Whether it is to create an account, is due, and was not tried yet.
+    fn is_new_creation(&self, now: Instant) -> bool {
+        self.creates_account() && self.running.is_none() && self.tries == 0 && self.due <= now
+    }
+
+    /// Whether it may have created an account, and it is due to be looked for.
+    fn is_doubtful_creation(&self, now: Instant) -> bool {
+        self.creates_account() && self.running.is_none() && self.attempted.is_some() && self.due <= now
+    }
+
+    /// Whether what was sent may still be under way.
+    fn may_still_come(&self, now: Instant) -> bool {
+        self.settled.is_some_and(|settled| settled > now)
+    }
+}
+
 /// The lane of an intent.
 fn lane(intent: &Intent) -> Lane {
     if intent.is_loss() { Lane::Losses } else { Lane::Rest }
 }
 
 impl Writer {
-    /// How long until something is due; where nothing may be looked at, no look is.
-    pub(super) fn next_due(&self, of: Lane, sees: bool) -> Duration {
+    /// How long until something is due; where nothing may be looked at, no look is. `gathers` is what waits for others.
+    pub(super) fn next_due(&self, of: Lane, sees: bool, gathers: Gathers) -> Duration {
         let looks = of == Lane::Rest && sees;
+        let now = Instant::now();
         let state = self.desk.state.lock();
+        let look_ups = state.people.values().filter_map(|known| known.look_up);
+        let looked_up = calm(state.new_look_ups(now)).filter(|_| gathers.look_ups);
+        let created = calm(state.new_creations(now)).filter(|_| gathers.creations);
+        let doubted = calm(state.doubtful_creations(now)).filter(|_| gathers.look_ups);
+        let calm_at = |job: &Job| {
+            let created = created.filter(|_| job.is_new_creation(now));
+            let doubted = doubted.filter(|_| job.is_doubtful_creation(now));
+            created.or(doubted).or_else(|| calm_at(job)).unwrap_or(job.due)
+        };
         let jobs = state.people.values().flat_map(|known| {
             let jobs = known.jobs.values();
             jobs.filter(|job| job.running.is_none() && known.can_begin(job))
                 .filter(|job| lane(&job.intent) == of)
-                .map(|job| job.due.max(calm_at(job).unwrap_or(job.due)))
-                .chain(known.look_up.filter(|_| looks))
+                .map(|job| job.due.max(calm_at(job)))
         });
+        let look_ups = look_ups.map(|due| looked_up.map_or(due, |calm| due.max(calm)));
         let again = state.resolved.values().map(|resolved| resolved.again);
         let going_on = self.unread.lock().is_some();
         let next_resync = if going_on {
@@ -59,20 +102,22 @@ impl Writer {
         } else {
             *self.next_resync.lock()
         };
-        let others = again.chain([next_resync]).filter(|_| looks);
+        let others = again.chain([next_resync]).chain(look_ups).filter(|_| looks);
         let idle = Instant::now() + Duration::from_mins(1);
         let next = jobs.chain(others).min().unwrap_or(idle);
         next.saturating_duration_since(Instant::now())
             .max(Duration::from_millis(5))
     }
 
-    /// Whether a grant has waited long enough for others.
+    /// Whether a grant has waited long enough for the accounts of others.
     pub(super) fn has_lingered(&self) -> bool {
         let state = self.desk.state.lock();
-        state.people.values().flat_map(|known| known.jobs.values()).any(|job| {
-            matches!(job.intent, Intent::Membership { hold: true, .. })
-                && job.tries == 0
-                && job.since.elapsed() > LINGER
+        state.people.values().any(|known| {
+            known.jobs.values().any(|job| {
+                let new = matches!(job.intent, Intent::Membership { hold: true, .. }) && job.tries == 0;
+                let ready = known.usable_since.map_or(job.since, |usable| usable.max(job.since));
+                new && known.can_begin(job) && ready.elapsed() > LINGER_FOR_ACCOUNTS
+            })
         })
     }
 
@@ -81,22 +126,34 @@ impl Writer {
     }
 
     /// Takes jobs of accounts that are due off the desk; they are marked as running until an outcome is posted.
-    pub(super) fn take_accounts(&self, of: Lane, limit: usize) -> Vec<Task> {
+    /// Creations that go in one request wait for each other, and those in doubt until no other is left, or they can no longer
+    /// come: one look may do for many.
+    pub(super) fn take_accounts(&self, of: Lane, gathers: Gathers) -> Vec<Task> {
         if self.is_closed() {
             return Vec::new();
         }
         let now = Instant::now();
         let mut state = self.desk.state.lock();
+        let waits = gathers.creations && more_may_come(state.new_creations(now), now);
+        let others = !waits && state.new_creations(now).next().is_some();
+        let doubts_wait = gathers.look_ups && more_may_come(state.doubtful_creations(now), now);
+        let mut number = 0;
         let mut taken = Vec::new();
         for (name, known) in &mut state.people {
-            if taken.len() == limit {
-                break;
-            }
             let Some(job) = known.jobs.get_mut(&IntentKey::Account) else {
                 continue;
             };
+            let together = gathers.creations && job.creates_account();
+            let doubtful = job.is_doubtful_creation(now);
+            let waits = (waits && job.is_new_creation(now))
+                || (doubtful && doubts_wait)
+                || (others && doubtful && job.may_still_come(now));
+            if waits || (!together && number == ROUND) {
+                continue;
+            }
             if job.running.is_none() && job.due <= now && lane(&job.intent) == of {
                 job.running = Some(of);
+                number += usize::from(!together);
                 let job = job.clone();
                 taken.push(Task::new(name, known, &job));
             }
@@ -223,6 +280,7 @@ impl PersonDesk {
         if let (Intent::Account { .. }, Outcome::Done { account_id, .. }) = (&job.intent, &outcome) {
             let usable = !job.intent.is_loss() && !account_id.is_empty();
             self.account_id = usable.then(|| account_id.clone());
+            self.usable_since = usable.then_some(now);
             self.sight = AccountSight::Unseen;
         }
         let key = job.intent.key();
@@ -240,7 +298,13 @@ impl PersonDesk {
                     kept.running = None;
                     kept.due = now + pause(kept, &outcome);
                     if let Some(settled) = kept.settled.filter(|settled| *settled > now) {
-                        kept.due = kept.due.min(settled);
+                        // One look soon, and one when it can no longer come: those in between would tell no more. What is
+                        // to be taken does not wait for that.
+                        kept.due = if kept.tries == 0 || kept.intent.is_loss() {
+                            kept.due.min(settled)
+                        } else {
+                            settled
+                        };
                     }
                     kept.tries += 1;
                     let news = kept.said.as_ref() != Some(&outcome);
@@ -267,6 +331,24 @@ fn pause(job: &Job, outcome: &Outcome) -> Duration {
 }
 
 impl DeskState {
+    /// When the look-ups came in that are due and were not tried yet.
+    pub(super) fn new_look_ups(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
+        let new = self.people.values().filter(|known| known.look_up_tries == 0);
+        new.filter_map(|known| known.look_up).filter(move |due| *due <= now)
+    }
+
+    /// When the creations of accounts came in that are due and were not tried yet.
+    fn new_creations(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
+        let jobs = self.people.values().flat_map(|known| known.jobs.values());
+        jobs.filter(move |job| job.is_new_creation(now)).map(|job| job.since)
+    }
+
+    /// When the accounts are due to be looked for that may have been made.
+    fn doubtful_creations(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
+        let jobs = self.people.values().flat_map(|known| known.jobs.values());
+        jobs.filter(move |job| job.is_doubtful_creation(now)).map(|job| job.due)
+    }
+
     /// Something was given back: who waits for a seat may have it. Returns whether anybody does.
     fn seat_is_free(&mut self, now: Instant) -> bool {
         let jobs = self.people.values_mut().flat_map(|known| known.jobs.values_mut());
@@ -295,13 +377,16 @@ fn calm_at(job: &Job) -> Option<Instant> {
     new.then(|| job.since + CALM)
 }
 
-/// Whether grants of one object that came in at these times wait for more: until none came for a moment, and no longer
-/// than the first of them can wait.
-fn more_may_come(since: impl Iterator<Item = Instant> + Clone, now: Instant) -> bool {
-    let (Some(first), Some(last)) = (since.clone().min(), since.max()) else {
-        return false;
-    };
-    now < last + CALM && now < first + LINGER
+/// When what came in at these times is sent together: once none came for a moment, and no later than the first of them
+/// can wait. `None` where nothing did.
+fn calm(since: impl Iterator<Item = Instant> + Clone) -> Option<Instant> {
+    let (first, last) = (since.clone().min()?, since.max()?);
+    Some((last + CALM).min(first + LINGER))
+}
+
+/// Whether what came in at these times waits for more.
+pub(super) fn more_may_come(since: impl Iterator<Item = Instant> + Clone, now: Instant) -> bool {
+    calm(since).is_some_and(|calm| now < calm)
 }
 
 fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> {
@@ -329,7 +414,7 @@ fn ready(state: &DeskState, now: Instant) -> BTreeMap<RemoteObject, Vec<Ready>> 
 mod tests {
     use super::*;
     use crate::controllers::desk::Note;
-    use crate::decide::effect::{AccountAction, RemoteKey};
+    use crate::decide::effect::RemoteKey;
 
     fn job(intent: Intent, now: Instant) -> Job {
         Job {
@@ -342,6 +427,7 @@ mod tests {
             attempted: None,
             attempted_as: String::new(),
             settled: None,
+            sent: String::new(),
             made: String::new(),
             alone: false,
             superseded: false,

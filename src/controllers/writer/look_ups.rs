@@ -7,6 +7,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::connection::Connection;
+use super::jobs::more_may_come;
 use super::{Halt, REFUSED_AGAIN, ROUND, Writer, backoff, is_whole};
 use crate::controllers::desk::Seen;
 use crate::decide::effect::AccountSight;
@@ -14,8 +15,8 @@ use crate::targets::listing::Listing;
 use crate::targets::pace::Lane;
 use crate::targets::{Account, AccountFacts, Found, Target, TargetError};
 
-/// From so many look-ups on a list of all accounts is taken instead, unless that is known to be longer.
-const MANY: usize = 5;
+/// How many requests a list takes of which nobody knows how long it is.
+const PAGES_UNKNOWN: usize = 4;
 /// How many accounts a page of a list holds, as most services have it.
 const PAGE: usize = 100;
 
@@ -34,12 +35,13 @@ type Wanted = Vec<(String, AccountFacts)>;
 impl Writer {
     /// Looks accounts up. Returns how many.
     pub(super) async fn look_up(&self, connection: &Connection) -> Result<usize, Halt> {
-        let mut wanted = self.wanted();
-        let known = self.desk.state.lock().accounts.as_ref().map(|seen| seen.shown.len());
-        if connection.target.listing_finds()
-            && is_list_better(wanted.len(), known)
-            && let Listed::All(listing) = self.list(connection).await?
+        if connection.gathers().look_ups
+            && more_may_come(self.desk.state.lock().new_look_ups(Instant::now()), Instant::now())
         {
+            return Ok(0);
+        }
+        let mut wanted = self.wanted();
+        if let Some(listing) = self.list_for(connection, wanted.len()).await? {
             let count = wanted.len();
             for (name, facts) in wanted {
                 self.found(&name, &facts, Ok(listing.shown.find(&facts)));
@@ -63,6 +65,28 @@ impl Writer {
         }
         drop(results);
         self.halted(Lane::Rest, halt).map(|()| count)
+    }
+
+    /// A list of all accounts, where that takes fewer requests than so many look-ups.
+    pub(super) async fn list_for(
+        &self,
+        connection: &Connection,
+        look_ups: usize,
+    ) -> Result<Option<Arc<Seen<Listing>>>, Halt> {
+        if !connection.gathers().look_ups || !is_list_better(look_ups, self.known_accounts()) {
+            return Ok(None);
+        }
+        Ok(match self.list(connection).await? {
+            Listed::All(listing) => Some(listing),
+            Listed::Failed | Listed::Never => None,
+        })
+    }
+
+    /// How many accounts there are at least, where a list showed them.
+    fn known_accounts(&self) -> Option<usize> {
+        let listed = self.desk.state.lock().accounts.as_ref().map(|seen| seen.shown.len())?;
+        // Those that were made since are on record.
+        Some(listed.max(self.accounts_on_record().len()))
     }
 
     /// Who is to be looked up.
@@ -179,9 +203,14 @@ impl Writer {
     }
 }
 
-/// Whether one list takes fewer requests than so many look-ups; `known` is how many accounts the last list held.
+/// Whether one list takes fewer requests than so many look-ups; `known` is how many accounts there are.
 fn is_list_better(look_ups: usize, known: Option<usize>) -> bool {
-    look_ups >= MANY.max(known.map_or(0, |accounts| accounts / PAGE + 1))
+    look_ups > known.map_or(PAGES_UNKNOWN, pages)
+}
+
+/// How many requests a list of so many accounts takes: that a page was the last only an empty one proves.
+fn pages(accounts: usize) -> usize {
+    accounts.div_ceil(PAGE) + 1
 }
 
 pub(super) fn foreign(account: Account, why: &str) -> AccountSight {
@@ -202,6 +231,9 @@ mod tests {
         assert!(is_list_better(50, Some(2_000)));
         // A hundred pages for fifty people.
         assert!(!is_list_better(50, Some(10_000)));
-        assert!(is_list_better(101, Some(10_000)));
+        // As many requests are no fewer, and show of everybody what is wanted of some.
+        assert!(!is_list_better(101, Some(10_000)));
+        assert!(is_list_better(102, Some(10_000)));
+        assert!(is_list_better(3, Some(1)) && !is_list_better(2, Some(1)));
     }
 }

@@ -45,9 +45,12 @@ use crate::targets::{Target, TargetError};
 
 /// Accounts per round, so that what is found out is used before more is begun.
 const ROUND: usize = 32;
-/// How long a grant waits for others to the same object while they still come in and their accounts are being made.
+/// How long a grant waits for others to the same object while they still come in, and a look-up for others that one list
+/// serves.
 const LINGER: Duration = Duration::from_secs(5);
-/// How long none may have come in for the same object before those that did are sent.
+/// How long a grant that could be sent waits while accounts are made for others.
+const LINGER_FOR_ACCOUNTS: Duration = Duration::from_secs(30);
+/// How long none may have come in before those that did are sent together.
 const CALM: Duration = Duration::from_millis(300);
 /// How long until a grant that was refused is tried again for the first time; doubled by each further refusal.
 const REFUSED_SOON: Duration = Duration::from_secs(15);
@@ -149,15 +152,16 @@ impl Writer {
             Ok(connection) => match lane {
                 Lane::Losses => self.losses(&connection).await,
                 Lane::Rest => self.rest(&connection, &spec).await,
-            },
+            }
+            .map(|sent| (sent, connection.gathers())),
             Err(halt) => Err(halt),
         };
         match worked {
-            Ok(sent) => {
+            Ok((sent, gathers)) => {
                 if sent > 0 || lane == Lane::Rest {
                     self.answers();
                 }
-                Pause::until_news(self.next_due(lane, sees(&spec)))
+                Pause::until_news(self.next_due(lane, sees(&spec), gathers))
             }
             Err(halt) => {
                 self.fails(&spec, &halt.0).await;
@@ -274,7 +278,8 @@ impl Writer {
         let at_once = usize::try_from(limit.concurrency).unwrap_or(1);
         let made = Pace::per_minute(limit.requests_per_minute)
             .at_once(at_once)
-            .only_while(move || gate.is_open());
+            .only_while(move || gate.is_open())
+            .patient();
         let made = Arc::new(made);
         *pace = Some((limit.clone(), made.clone()));
         made

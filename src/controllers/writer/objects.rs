@@ -152,7 +152,8 @@ impl Writer {
         Ok(())
     }
 
-    fn accounts_on_record(&self) -> BTreeSet<String> {
+    /// The ids of the accounts on record.
+    pub(super) fn accounts_on_record(&self) -> BTreeSet<String> {
         let index = self.context.index.read();
         let people = index.namespace(&self.desk.namespace).map(|content| &content.employees);
         let people = people.into_iter().flat_map(|people| people.values().map(AsRef::as_ref));

@@ -119,6 +119,7 @@ mod tests {
             attempted: (!attempted_as.is_empty()).then_some(now),
             attempted_as: attempted_as.to_owned(),
             settled: None,
+            sent: String::new(),
             made: String::new(),
             alone: false,
             superseded: false,

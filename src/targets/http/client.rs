@@ -1,4 +1,4 @@
-//! Sends what a definition describes: one attempt a call, bounded in time and size, through the walls.
+//! Sends what a definition describes, bounded in time and size, through the walls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::egress::{EgressClient, HttpOptions};
 use crate::targets::TargetError;
 use crate::targets::http::HttpTargetOptions;
 use crate::targets::pace::Pace;
+use crate::targets::patience::{Again, Patience};
 
 /// The largest answer to a read: some 50,000 records on a page.
 const LARGEST_ANSWER: usize = 16 << 20;
@@ -165,7 +166,8 @@ impl Client {
         build(&self.wire.base, &self.wire.headers, request, speech, with)
     }
 
-    /// Sends a request that was built; with another token, once, where the first is refused: nothing was done then.
+    /// Sends a request that was built; with another token, once, where the first is refused: nothing was done then. And as it
+    /// is where the answer says that nothing came of it.
     pub async fn send(
         &self,
         sendable: Sendable,
@@ -174,16 +176,27 @@ impl Client {
         words: &str,
     ) -> Result<Answer, Failure> {
         let words = format!("{words}: {}", sendable.method());
-        let mut again = self.auth.renews();
+        let mut renews = self.auth.renews();
+        let mut patience = Patience::new(&self.wire.pace);
         loop {
             let mut attempt = super::request::at(&sendable, sendable.url().clone());
-            let token = self.auth.apply(&self.wire, &mut attempt).await?;
+            let token = match self.auth.apply(&self.wire, &mut attempt).await {
+                Ok(token) => token,
+                Err(error) => match again(&error.clone().into(), Purpose::Read) {
+                    Some(again) if patience.allows(again).await => continue,
+                    _ => return Err(error.into()),
+                },
+            };
             let raw = self.wire.send(attempt, purpose, &words).await?;
             match judge(&raw, &request.answers, purpose, &words) {
-                Err(Failure::Error(TargetError::Unauthorized(_))) if again => {
-                    again = false;
+                Err(Failure::Error(TargetError::Unauthorized(_))) if renews => {
+                    renews = false;
                     self.auth.refuse(token).await;
                 }
+                Err(failure) => match again(&failure, purpose) {
+                    Some(again) if patience.allows(again).await => {}
+                    _ => return Err(failure),
+                },
                 judged => return judged,
             }
         }
@@ -193,5 +206,16 @@ impl Client {
     pub async fn can_log_in(&self) -> Result<(), TargetError> {
         let mut request = Sendable::new(reqwest::Method::GET, self.wire.base.clone());
         self.auth.apply(&self.wire, &mut request).await.map(|_| ())
+    }
+}
+
+/// Whether a request of whose answer this came can be sent again as it is.
+fn again(failure: &Failure, purpose: Purpose) -> Option<Again> {
+    match failure {
+        Failure::Error(TargetError::Throttled(pause)) => Some(Again::Later(*pause)),
+        Failure::Error(TargetError::Unreachable(_) | TargetError::Malformed(_)) if purpose == Purpose::Read => {
+            Some(Again::Soon)
+        }
+        _ => None,
     }
 }

@@ -175,6 +175,10 @@ impl HttpTarget {
 
 #[async_trait]
 impl Target for HttpTarget {
+    fn is_patient(&self) -> bool {
+        true
+    }
+
     async fn capabilities(&self) -> Result<Capabilities, TargetError> {
         self.probe().await?;
         Ok(Capabilities::default())

@@ -11,13 +11,14 @@ use url::Url;
 use super::bulk::{Answer, Operation, ambiguous, body, pieces, read};
 use super::errors::{Failure, Refusal};
 use super::groups::{GROUP_KIND, WHAT as GROUP};
-use super::members::{Batch, MOST_CHANGES};
+use super::members::{Batch, batches};
 use super::told::Form;
 use super::users::WHAT as ACCOUNT;
 use super::value_calls::{value_receipts, work_of};
 use super::values::Attribute;
 use super::{AT_ONCE, GROUPS, ScimTarget, USERS};
 use crate::api::entitlement::RemoteObject;
+use crate::targets::patience::Again;
 use crate::targets::{Account, AccountFacts, Order, Receipts, TargetError, sides};
 
 const BULK: &str = "Bulk";
@@ -68,59 +69,80 @@ impl ScimTarget {
             .collect();
         let work = work_of(&values);
         let may_patch = self.capabilities_known().await.is_ok_and(|can| can.patch);
-        // What fits into one plain operation; all else is done by itself.
-        let mut operations = Vec::new();
+        // What fits into plain operations, one of each group in a request; all else is done by itself.
+        let mut requests: Vec<Vec<Operation>> = vec![Vec::new()];
         let mut by_group = BTreeMap::new();
         for (object, (add, remove)) in groups.iter().filter(|_| may_patch) {
-            let first = add
-                .iter()
-                .map(|id| (id, true))
-                .chain(remove.iter().map(|id| (id, false)));
-            let plain = |(id, gives): (&String, bool)| self.member_form(&object.id, id, gives) == Form::Value;
-            if object.kind != GROUP_KIND || add.len() + remove.len() > MOST_CHANGES || !first.clone().all(plain) {
+            let form = |id: &str, gives: bool| self.member_form(&object.id, id, gives);
+            let parts: Vec<Batch> = batches(add, remove, form).into();
+            let Some(path) = self.path(GROUPS, &object.id) else {
+                continue;
+            };
+            if object.kind != GROUP_KIND || parts.iter().any(|part| part.form != Form::Value) {
                 continue;
             }
-            let batch = Batch {
-                form: Form::Value,
-                add: add.iter().cloned().collect(),
-                remove: remove.iter().cloned().collect(),
-            };
-            if let Some(path) = self.path(GROUPS, &object.id) {
-                by_group.insert((*object).clone(), (operations.len(), batch.clone()));
-                operations.push(patch(path, batch.body(), GROUP));
+            if requests.len() < parts.len() {
+                requests.resize(parts.len(), Vec::new());
             }
+            let mut places = Vec::new();
+            for (request, part) in requests.iter_mut().zip(parts) {
+                let body = part.body();
+                places.push((request.len(), part));
+                request.push(patch(path.clone(), body, GROUP));
+            }
+            by_group.insert((*object).clone(), places);
         }
         let mut by_account = BTreeMap::new();
         for (id, work) in work.iter().filter(|_| may_patch) {
             if self.value_form(id, work) == Form::Value
                 && let Some(path) = self.path(USERS, id)
             {
-                by_account.insert(id.clone(), operations.len());
-                operations.push(patch(path, self.values_body(work, Form::Value), ACCOUNT));
+                by_account.insert(id.clone(), requests[0].len());
+                requests[0].push(patch(path, self.values_body(work, Form::Value), ACCOUNT));
             }
         }
-        let sent = self.bulk(&operations).await;
-        let answer = |number: Option<usize>| number.and_then(|number| sent.get(number).cloned().flatten());
+        let mut sent = Vec::with_capacity(requests.len());
+        for operations in &requests {
+            sent.push(self.bulk(operations).await);
+        }
+        let answer = |request: usize, number: usize| sent.get(request)?.get(number)?.clone();
 
         let mut of_groups = BTreeMap::new();
         for (object, (add, remove)) in &groups {
-            let place = by_group.get(*object);
-            let done = match answer(place.map(|(number, _)| *number)) {
-                Some(Ok(_)) => {
-                    for (account, gives) in place.iter().flat_map(|(_, batch)| batch.changes()) {
-                        self.member_told(&object.id, account, gives, Form::Value);
+            let (mut failed, mut rest) = (None, Batch::default());
+            match by_group.get(*object) {
+                Some(parts) => {
+                    for (request, (number, part)) in parts.iter().enumerate() {
+                        match answer(request, *number) {
+                            Some(Ok(_)) => {
+                                for (account, gives) in part.changes() {
+                                    self.member_told(&object.id, account, gives, Form::Value);
+                                }
+                            }
+                            Some(Err(failure)) if !is_for_others(&failure) => failed = Some(failure),
+                            _ => {
+                                rest.add.extend(part.add.iter().cloned());
+                                rest.remove.extend(part.remove.iter().cloned());
+                            }
+                        }
                     }
-                    Ok(Receipts::new())
                 }
-                Some(Err(failure)) if !is_for_others(&failure) => Err(failure),
-                // Whose change it is that was refused, the plain way finds out.
-                _ => self.change_group(object, add, remove).await,
+                None => (rest.add, rest.remove) = (add.iter().cloned().collect(), remove.iter().cloned().collect()),
+            }
+            let done = match failed {
+                Some(failure) => Err(failure),
+                None if rest.len() == 0 => Ok(Receipts::new()),
+                // Whose change it is that was refused, the plain way finds out; and what is one by itself goes that way.
+                None => {
+                    let (add, remove) = (rest.add.into_iter().collect(), rest.remove.into_iter().collect());
+                    self.change_group(object, &add, &remove).await
+                }
             };
             of_groups.insert(*object, done);
         }
         let mut of_accounts = BTreeMap::new();
         for (id, work) in work {
-            let done = match answer(by_account.get(&id).copied()) {
+            let done = match by_account.get(&id).and_then(|number| answer(0, *number)) {
                 Some(Ok(_)) => {
                     self.values_told(&id, &work, Form::Value);
                     Ok(BTreeMap::new())
@@ -197,10 +219,22 @@ impl ScimTarget {
             return Sent::Apart;
         }
         let body = body(operations);
-        let done = self
-            .client
-            .post(self.client.endpoint(BULK), &body, "several operations")
-            .await;
+        // What is changed by value can be told twice; what is made cannot.
+        let creates = operations.iter().any(|operation| operation.method == Method::POST);
+        let mut patience = self.client.patience();
+        let done = loop {
+            let done = self
+                .client
+                .post(self.client.endpoint(BULK), &body, "several operations")
+                .await;
+            let open = !creates
+                && done
+                    .as_ref()
+                    .is_err_and(|failure| failure.refusal().is_some_and(Refusal::is_open));
+            if !(open && patience.allows(Again::Soon).await) {
+                break done;
+            }
+        };
         match done {
             Ok(answer) => {
                 let Some(said) = read(operations, answer.as_ref()) else {

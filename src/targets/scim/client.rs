@@ -1,4 +1,4 @@
-//! HTTP as SCIM uses it (RFC 7644 section 3): one attempt a call, bounded in time and size, no redirects.
+//! HTTP as SCIM uses it (RFC 7644 section 3): bounded in time and size, no redirects.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::errors::{About, Failure, Refusal, no_answer};
 use crate::egress::{EgressClient, HttpOptions};
 use crate::targets::TargetError;
 use crate::targets::pace::Pace;
+use crate::targets::patience::{Again, Patience};
 
 /// The media type of RFC 7644 section 8.1.
 const SCIM_JSON: &str = "application/scim+json";
@@ -163,8 +164,44 @@ impl Client {
         self.send(url, about, body, version, Reading::Aside).await.map(|_| ())
     }
 
-    /// One attempt. Of a good answer, the headers and the body, `None` where the body cannot be had whole.
+    /// For a request that was not sent yet.
+    pub fn patience(&self) -> Patience<'_> {
+        Patience::new(&self.pace)
+    }
+
+    /// Adds to and takes from a set, by value: told twice it does no more.
+    pub async fn change_set(&self, url: Url, body: &Value, what: &'static str) -> Result<(), Failure> {
+        let mut patience = self.patience();
+        loop {
+            let done = self.change(Method::PATCH, url.clone(), Some(body), None, what).await;
+            match done {
+                Err(Failure::Answered(refusal)) if refusal.is_open() && patience.allows(Again::Soon).await => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Of a good answer, the headers and the body, `None` where the body cannot be had whole.
     async fn send(
+        &self,
+        url: Url,
+        about: About,
+        body: Option<&Value>,
+        version: Option<&str>,
+        reading: Reading,
+    ) -> Result<(HeaderMap, Option<Vec<u8>>), Failure> {
+        let mut patience = self.patience();
+        loop {
+            let done = self.attempt(url.clone(), about.clone(), body, version, reading).await;
+            match done.as_ref().err().and_then(again) {
+                Some(again) if patience.allows(again).await => {}
+                _ => return done,
+            }
+        }
+    }
+
+    /// One attempt. Of a good answer, the headers and the body, `None` where the body cannot be had whole.
+    async fn attempt(
         &self,
         url: Url,
         about: About,
@@ -201,6 +238,15 @@ impl Client {
             answer.read(limit).await.ok()
         };
         Ok((answer.headers().clone(), body))
+    }
+}
+
+/// Whether a request of which this came can be sent again as it is.
+fn again(failure: &Failure) -> Option<Again> {
+    let refusal = failure.refusal()?;
+    match refusal.error() {
+        TargetError::Throttled(pause) => Some(Again::Later(pause)),
+        _ => refusal.failed_to_read().then_some(Again::Soon),
     }
 }
 

@@ -138,6 +138,16 @@ impl Refusal {
         self.status == StatusCode::PRECONDITION_FAILED
     }
 
+    /// Whether it is a read that the target failed to answer.
+    pub fn failed_to_read(&self) -> bool {
+        !self.about.effect && self.status.is_server_error() && self.status != StatusCode::NOT_IMPLEMENTED
+    }
+
+    /// Whether it leaves open whether it was done.
+    pub fn is_open(&self) -> bool {
+        matches!(self.error(), TargetError::Ambiguous(_))
+    }
+
     /// Whether a search may succeed with another filter, or with none.
     pub fn concerns_filter(&self) -> bool {
         matches!(

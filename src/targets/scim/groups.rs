@@ -202,9 +202,7 @@ impl ScimTarget {
             Form::Value | Form::List => {
                 let url = self.client.resource(GROUPS, id)?;
                 // No If-Match: additions and removals by value do not undo anybody's, whatever the version.
-                self.client
-                    .change(Method::PATCH, url, Some(&batch.body()), None, WHAT)
-                    .await
+                self.client.change_set(url, &batch.body(), WHAT).await
             }
             Form::Replace | Form::Put => match self.write_members(id, batch).await {
                 Ok(Written::Stale(version)) => match self.write_members(id, batch).await? {

@@ -29,6 +29,7 @@ use secrecy::SecretString;
 
 use self::client::Client;
 use self::errors::{Failure, Refusal};
+use self::members::MOST_CHANGES;
 use self::service::{Learned, Service};
 use self::values::Attribute;
 use super::pace::Pace;
@@ -169,6 +170,10 @@ impl ScimTarget {
 
 #[async_trait]
 impl Target for ScimTarget {
+    fn is_patient(&self) -> bool {
+        true
+    }
+
     /// Asks what the service can do once, and each time whether it takes the token: the first question is often
     /// answered to anybody.
     async fn capabilities(&self) -> Result<Capabilities, TargetError> {
@@ -245,6 +250,15 @@ impl Target for ScimTarget {
     async fn delete_account(&self, id: &str) -> Result<(), TargetError> {
         let done = self.delete_user(id).await;
         self.settle(done).await
+    }
+
+    /// Of a group, what ten requests change is read back in one.
+    fn most_orders(&self, kind: &str) -> usize {
+        if Attribute::of_kind(kind).is_some() {
+            100
+        } else {
+            10 * MOST_CHANGES
+        }
     }
 
     /// Roles and entitlements are attributes of the account, so that one look at it shows them all; groups show their members.

@@ -411,14 +411,21 @@ spec:
     }
 
     /// Waits until `check` has nothing to complain of, or panics with its last complaint and the end of the log.
-    pub async fn eventually(
+    pub async fn eventually(&self, operator: &Operator, what: &str, check: impl AsyncFnMut() -> Result<(), String>) {
+        self.eventually_within(Duration::from_mins(1), operator, what, check)
+            .await;
+    }
+
+    /// The same, for what may take longer.
+    pub async fn eventually_within(
         &self,
+        patience: Duration,
         operator: &Operator,
         what: &str,
         mut check: impl AsyncFnMut() -> Result<(), String>,
     ) {
         let mut last = String::new();
-        let deadline = tokio::time::Instant::now() + Duration::from_mins(1);
+        let deadline = tokio::time::Instant::now() + patience;
         while tokio::time::Instant::now() < deadline {
             match check().await {
                 Ok(()) => return,
