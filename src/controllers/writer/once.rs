@@ -98,17 +98,17 @@ pub(super) fn stopped(what: &str, made: &str) -> String {
 mod tests {
     use super::*;
     use crate::controllers::desk::Note;
-    use crate::decide::effect::Intent;
+    use crate::decide::effect::{Intent, RemoteKey};
 
     fn job(begun: Option<Timestamp>, attempted_as: &str) -> Job {
         let now = Instant::now();
         Job {
             intent: Intent::Membership {
-                key: Default::default(),
+                key: RemoteKey::default(),
                 account_id: "A1".to_owned(),
                 hold: true,
                 grant_id: String::new(),
-                parameters: Default::default(),
+                parameters: std::collections::BTreeMap::new(),
                 operation_id: "op".to_owned(),
             },
             due: now,
