@@ -434,6 +434,18 @@ fn a_set_within_an_account_that_can_only_be_listed() {
             "kinds[0].replace.request.headers[X-Roles]",
             "must be a text or a number",
         ),
+        (
+            "/http/kinds/0/observe/all/request/path",
+            json!("/users/${page.number}"),
+            "kinds[0].observe.all.request.path",
+            "there is no page here, a list has one where pages is token, full or more",
+        ),
+        (
+            "/http/kinds/0/observe/all/request/path",
+            json!("/users/${account.id}"),
+            "kinds[0].observe.all.request.path",
+            "there is no account here, only the variables of macros",
+        ),
     ] {
         let problems = compile(&with(tree.clone(), pointer, value)).unwrap_err();
         let found = problems

@@ -195,13 +195,12 @@ impl<'a> Checker<'a> {
             _ => suggest(name, known.chain(self.scope.all())),
         };
         let all: Vec<&str> = self.scope.all().collect();
-        Err(self.refuse(
-            id,
-            format!(
-                "there is no {name} here, only {} and the variables of macros{hint}",
-                all.join(", ")
-            ),
-        ))
+        let there = match (name, all.as_slice()) {
+            ("page", _) if hint.is_empty() => "a list has one where pages is token, full or more".to_owned(),
+            (_, []) => "only the variables of macros".to_owned(),
+            (_, all) => format!("only {} and the variables of macros", all.join(", ")),
+        };
+        Err(self.refuse(id, format!("there is no {name} here, {there}{hint}")))
     }
 
     fn list(&mut self, id: u64, elements: &mut [IdedExpr], optional: &[usize]) -> Result<Known, Refusal> {
