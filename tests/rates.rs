@@ -7,6 +7,7 @@ use rollcall_support::checks::{email, person, person_with, usual_policies};
 use rollcall_support::merge::Company;
 use rollcall_support::operator::Operator;
 use rollcall_support::proxy::{Entry, Script, request};
+use rollcall_support::scim_server::{ScimOptions, service_provider_config};
 use rollcall_support::story::{list, text};
 use rollcall_support::world::{World, WorldOptions};
 
@@ -19,8 +20,13 @@ fn exchanges() -> Script {
 }
 
 async fn world() -> World {
+    world_at(ScimOptions::default()).await
+}
+
+async fn world_at(scim: ScimOptions) -> World {
     let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rollcall"), Company::empty());
     options.script = Some(exchanges());
+    options.scim = scim;
     let world = World::new(options).await;
     world.apply(&usual_policies()).await;
     world
@@ -177,7 +183,12 @@ async fn hint_to_revoke_under_a_backlog_of_ten_thousand_grants() {
 /// Retry-After is heeded by everything, and costs the one request that was told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_asks_for_a_pause_gets_it() {
-    let world = world().await;
+    // With bulk, the one request would be everybody's.
+    let world = world_at(ScimOptions {
+        service_provider_config: Some(service_provider_config(true, true, false)),
+        ..ScimOptions::default()
+    })
+    .await;
     let operator = world.start().await;
     world
         .says(

@@ -163,11 +163,12 @@ fn chapters<'a>(
 async fn at_a_directory(name: &str, people: usize, bulk: bool, seed: Option<u64>) {
     let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rollcall"), Company::empty());
     options.script = Some(Script::new(|request| &*request.proxy == "scim"));
+    options.args = unlimited();
     let config = rollcall_support::scim_server::service_provider_config(true, true, bulk);
     options.scim.service_provider_config = Some(config);
     let world = World::new(options).await;
     world.apply(&usual_policies()).await;
-    unguarded(&world, "directory").await;
+    unguarded(&world).await;
     let operator = world.start().await;
     let engineer: &[&str] = &["engineering", "everyone"];
     first(&world, &operator, "directory", engineer).await;
@@ -201,6 +202,7 @@ async fn at_a_bank(name: &str, people: usize, seed: Option<u64>) {
     let mut options = WorldOptions::new(env!("CARGO_BIN_EXE_rollcall"), Company::empty());
     let script = Script::new(|request| &*request.proxy == "bank");
     options.script = Some(script.clone());
+    options.args = unlimited();
     options.groups = Vec::new();
     let world = World::new(options).await;
     let habits = Habits {
@@ -253,12 +255,19 @@ async fn at_a_bank(name: &str, people: usize, seed: Option<u64>) {
     tally.judge(name, seed.is_some());
 }
 
-/// Nobody is held up by a budget: theirs would be another story.
-async fn unguarded(world: &World, target: &str) {
+/// Nobody is held up by a budget of the namespace: that would be another story.
+fn unlimited() -> Vec<String> {
+    ["--namespace-max-people", "100000"].map(str::to_owned).to_vec()
+}
+
+/// Nor by one of a target.
+async fn unguarded(world: &World) {
     let guard = r#"{"spec": {"guard": {"maxPeople": 100000, "maxPercent": 100}}}"#;
-    world
-        .kubectl(&["patch", "tsys", target, "--type=merge", "-p", guard])
-        .await;
+    for target in ["directory", "cluster"] {
+        world
+            .kubectl(&["patch", "tsys", target, "--type=merge", "-p", guard])
+            .await;
+    }
 }
 
 /// Somebody who is there before all others, so that everything else is.
