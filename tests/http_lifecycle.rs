@@ -73,8 +73,8 @@ async fn ready(world: &World, operator: &Operator, kind: &str, name: &str, statu
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_is_hired_moved_and_let_go() {
+/// A service with two teams, and Ada, who is an engineer.
+async fn stage() -> (Server, World, Operator) {
     let server = Server::start().await;
     let world = World::new(WorldOptions::new(env!("CARGO_BIN_EXE_rollcall"), Company::empty())).await;
     let operator = world.start().await;
@@ -101,6 +101,12 @@ async fn a_person_is_hired_moved_and_let_go() {
             .concat(),
         )
         .await;
+    (server, world, operator)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_hired_moved_and_let_go() {
+    let (server, world, operator) = stage().await;
     let engineer = json!({"title": "Engineer", "active": true, "platform": ["u1"], "ops": []});
     service_shows(&world, &operator, &server, "Ada is hired", &engineer).await;
     ready(&world, &operator, "Entitlement", "platform", "True", "Found").await;
@@ -126,4 +132,48 @@ async fn a_person_is_hired_moved_and_let_go() {
     assert_eq!(server.asked(&Method::POST, "/users").len(), 1);
     assert_eq!(server.asked(&Method::PUT, "/teams").len(), 2);
     assert_eq!(server.asked(&Method::DELETE, "/teams").len(), 2);
+}
+
+/// I1: what was called for while nothing could be sent is not sent when that is over, if it is no longer called for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_there_and_back_while_the_description_is_broken_takes_nothing() {
+    let (server, world, operator) = stage().await;
+    let engineer = json!({"title": "Engineer", "active": true, "platform": ["u1"], "ops": []});
+    service_shows(&world, &operator, &server, "Ada is hired", &engineer).await;
+    world.has_grant(&operator, "ada", "platform", "Granted").await;
+
+    let mut broken = definition(&server);
+    broken["http"]["account"]["id"] = json!("itm.id");
+    world.apply(&object("TargetSystem", "api", &broken)).await;
+    ready(
+        &world,
+        &operator,
+        "TargetSystem",
+        "api",
+        "False",
+        "spec.http.account.id",
+    )
+    .await;
+    world.apply(&ada("Operations", "Operator", None)).await;
+    world.has_grant(&operator, "ada", "platform", "Revoking").await;
+    world.apply(&ada("Engineering", "Engineer", None)).await;
+    world
+        .eventually(&operator, "it is known that Ada is back", async || {
+            let employee = world.get("Employee", "ada").await;
+            let (seen, is) = (
+                &employee["status"]["observedGeneration"],
+                &employee["metadata"]["generation"],
+            );
+            if seen == is {
+                Ok(())
+            } else {
+                Err(employee["status"].to_string())
+            }
+        })
+        .await;
+    world.apply(&object("TargetSystem", "api", &definition(&server))).await;
+    ready(&world, &operator, "TargetSystem", "api", "True", "Accepted").await;
+    world.has_grant(&operator, "ada", "platform", "Granted").await;
+    service_shows(&world, &operator, &server, "Ada keeps it", &engineer).await;
+    assert_eq!(server.asked(&Method::DELETE, "/teams").len(), 0);
 }

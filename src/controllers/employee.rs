@@ -104,9 +104,10 @@ pub async fn reconcile(
     if frozen {
         context.desks.withdraw(&namespace, &name, &sight.outcomes);
     } else {
+        let whom = (namespace.as_str(), &acknowledged);
         context
             .desks
-            .submit(&context, &namespace, &acknowledged, &before, &sight.outcomes);
+            .submit(&context, whom, &next.suspended, &before, &sight.outcomes);
     }
 
     // 7. Let go of an object that asked for it, once nothing is left.

@@ -259,18 +259,20 @@ impl Desks {
         }
     }
 
-    /// Puts the intents of an acknowledged record on the desks, and takes off what it no longer means. `before` are those
-    /// that were on record already, and `consumed` the outcomes that the record has taken in.
+    /// Puts the intents of an acknowledged record on the desks, and takes off what it no longer means and what is suspended.
+    /// `before` are those that were on record already, and `consumed` the outcomes that the record has taken in.
     pub fn submit(
         &self,
         context: &Arc<Context>,
-        namespace: &str,
-        person: &Person,
+        (namespace, person): (&str, &Person),
+        suspended: &[Intent],
         before: &[Intent],
         consumed: &[(Intent, Outcome)],
     ) {
         let mut by_target: BTreeMap<String, Vec<Intent>> = BTreeMap::new();
-        for intent in intents(&person.status.accounts, &person.status.entitlements) {
+        let mut meant = intents(&person.status.accounts, &person.status.entitlements);
+        meant.retain(|intent| !suspended.contains(intent));
+        for intent in meant {
             by_target.entry(intent.target().to_owned()).or_default().push(intent);
         }
         for desk in self.of(namespace) {

@@ -16,7 +16,7 @@ use super::deletions::{deletion_at, deletion_id};
 use super::effect::{Intent, Outcome, RemoteKey, Sight, date_effects, intents};
 use super::guard::{Judge, Loss, Lost, Verdict, is_kin, is_same};
 use super::index::{Namespace, Person};
-use super::losses::{account_used_by_another, cause, grace, held_by_another, is_unwanted, losses};
+use super::losses::{account_used_by_another, cause, grace, held_by_another, is_unwanted, losses, may_need_account};
 use super::managed::is_barred;
 use super::record::{
     absorb_account, absorb_grant, delete_account, keep_account, keep_grant, keep_usable, leave_for, lose_account,
@@ -44,6 +44,9 @@ pub struct Next {
     pub look_at: BTreeSet<RemoteKey>,
     /// Whether a loss has not been judged yet.
     pub unjudged: bool,
+    /// What the record says is being taken, and is not to be sent for now: since it was let go it is wanted again, or it cannot
+    /// be told any more whether it is.
+    pub suspended: Vec<Intent>,
     /// Whether nothing that we manage is left or on its way, so that the object may go.
     pub empty: bool,
 }
@@ -406,8 +409,29 @@ impl Planner<'_> {
         }
     }
 
+    /// I1: what was let go and not sent yet, as while the target was being mended, is not sent on the ground of what was called
+    /// for then. What has to make room for something else goes on.
+    fn is_suspended(&self, intent: &Intent) -> bool {
+        if !intent.is_loss() || self.resolution.ending.is_some() || self.resolution.frozen.is_some() {
+            return false;
+        }
+        match intent {
+            Intent::Account { target, .. } => may_need_account(self.resolution, target),
+            Intent::Membership { key, account_id, .. } => {
+                let record = self.grants.get(&(key.clone(), account_id.clone()));
+                !self.resolution.blocked.contains_key(key)
+                    && record.is_some_and(|record| !is_unwanted(self.namespace, self.person, self.resolution, record))
+            }
+        }
+    }
+
     fn finish(mut self) -> Next {
         let now = self.now;
+        let accounts: Vec<AccountRecord> = self.accounts.values().cloned().collect();
+        let grants: Vec<EntitlementRecord> = self.grants.values().cloned().collect();
+        let mut meant = intents(&accounts, &grants);
+        meant.retain(|intent| self.is_suspended(intent));
+        self.next.suspended = meant;
         self.grants
             .retain(|_, record| match (&record.state, &record.revoked_at) {
                 (GrantState::Revoked, Some(at)) => at.0.duration_until(now) < KEEP_REVOKED,

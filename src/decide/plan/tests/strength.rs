@@ -489,3 +489,30 @@ fn an_account_that_is_not_left_behind_stays_where_it_is() {
         story.assert_stable();
     }
 }
+
+/// I1: what was let go when it was not wanted, and could not be sent yet, is not sent once it is wanted again or nobody can tell;
+/// it is once it is known to be unwanted, and of somebody who leaves whatever else is not known.
+#[test]
+fn a_loss_that_is_no_longer_called_for_is_not_sent() {
+    let mut story = Story::settled();
+    story.drop_policy("basics");
+    story.step();
+    assert_eq!(story.state("chat"), GrantState::Revoking);
+    let taken = story.intents();
+    assert_eq!(taken.iter().filter(|intent| intent.is_loss()).count(), taken.len());
+    assert_eq!(story.plan().suspended, []);
+
+    // A policy that may give it cannot be read.
+    story.policy("basics", &json!({}));
+    story.break_policy("basics");
+    let next = story.step();
+    assert_eq!(story.state("chat"), GrantState::Revoking);
+    assert_eq!(next.suspended, story.intents());
+    // And one that can gives something else.
+    story.policy("basics", &json!({"entitlements": [{"name": "code"}]}));
+    assert_eq!(story.plan().suspended, []);
+    story.break_policy("basics");
+    story.terminate();
+    assert_eq!(story.step().suspended, []);
+    assert!(story.intents().iter().any(Intent::is_loss));
+}
