@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::http::Method;
 use rollcall::api::employee::EmployeeSpec;
 use rollcall::api::entitlement::{EntitlementSpec, HttpEntitlement, RemoteObject};
+use rollcall::api::http::HttpKind;
 use rollcall::api::target::TargetSystemSpec;
 use rollcall::decide::definition::Definition;
 use rollcall::decide::expression::Schema;
@@ -475,6 +476,101 @@ async fn a_set_of_roles_is_written_whole_and_one_at_a_time() {
         ),
         "Gone"
     );
+}
+
+/// The description of a kind, changed.
+fn target_whose(server: &Server, name: &str, change: impl FnOnce(&mut HttpKind)) -> HttpTarget {
+    let mut spec = spec(server, &json!({}));
+    let kinds = &mut spec.http.as_mut().unwrap().kinds;
+    change(kinds.iter_mut().find(|kind| kind.name == name).unwrap());
+    target_of(spec, &[(secret::TOKEN, "static")])
+}
+
+/// I2: where a set may not be written empty, its last holding goes by the call that there is for that.
+#[tokio::test]
+async fn the_last_of_a_set_goes_by_a_call_of_its_own() {
+    let server = Server::start().await;
+    server.state().no_empty_sets = true;
+    server.user("u1", "ada@x.io");
+    let role = object("role", "a");
+    // Without such a call it is refused, and said so.
+    server.state().roles.insert("u1".to_owned(), ids(&["a"]));
+    let refused = one(&target(&server), &role, Order::new(Verb::Revoke, "u1")).await;
+    assert_eq!(kind(&refused.unwrap_err()), "Refused");
+    let clear = json!({"method": "DELETE", "path": "/users/${account.id}/roles"});
+    let target = target_whose(&server, "role", |kind| {
+        kind.replace.as_mut().unwrap().empty = serde_json::from_value(clear).unwrap();
+    });
+    // What is not the last is written as ever.
+    one(&target, &object("role", "b"), Order::new(Verb::Grant, "u1"))
+        .await
+        .unwrap();
+    one(&target, &object("role", "b"), Order::new(Verb::Revoke, "u1"))
+        .await
+        .unwrap();
+    assert_eq!(server.state().roles["u1"], ids(&["a"]));
+    assert!(server.asked(&Method::DELETE, "/users/u1/roles").is_empty());
+    one(&target, &role, Order::new(Verb::Revoke, "u1")).await.unwrap();
+    assert!(!server.state().roles.contains_key("u1"));
+    assert!(target.holdings("role", "u1").await.unwrap().is_empty());
+
+    // I5: the same of an object's holders, under the version that was read.
+    let clear = json!({"method": "POST", "path": "/document/clear"});
+    let target = target_whose(&server, "document", |kind| {
+        kind.replace.as_mut().unwrap().empty = serde_json::from_value(clear).unwrap();
+    });
+    let document = object("document", "handbook");
+    one(&target, &document, Order::new(Verb::Grant, "u1")).await.unwrap();
+    one(&target, &document, Order::new(Verb::Revoke, "u1")).await.unwrap();
+    assert!(server.state().readers.is_empty());
+    let sent = server.asked(&Method::POST, "/document/clear");
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].header("if-match"), "\"2\"");
+}
+
+/// I4: a key that travels in the body is as good as one in a header, where the description says that the API keeps to it.
+#[tokio::test]
+async fn a_key_in_the_body_makes_one_card_of_two_calls() {
+    let server = Server::start().await;
+    let travel = object("plain-card", "travel");
+    let target = target_whose(&server, "plain-card", |kind| {
+        let grant = kind.grant.as_mut().unwrap();
+        grant.idempotent = true;
+        let form = grant.form.as_mut().unwrap();
+        form.insert("key".to_owned(), "${operation.uuid}".to_owned());
+    });
+    assert_eq!(target.repeats(Some(&travel)), Repeats::Safely);
+    let order = || {
+        let mut order = card("u1", "1");
+        order.parameters.clear();
+        order
+    };
+    server.fault(Method::POST, "/cards", Fault::After(502));
+    let error = one(&target, &travel, order()).await.unwrap_err();
+    assert_eq!(kind(&error), "Ambiguous");
+    one(&target, &travel, order()).await.unwrap();
+    assert_eq!(server.state().cards.len(), 1);
+    let sent = server.asked(&Method::POST, "/cards");
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0].form["key"], sent[1].form["key"]);
+    // The key alone is no promise.
+    let target = target_whose(&server, "plain-card", |_| {});
+    assert_eq!(target.repeats(Some(&travel)), Repeats::Found);
+    // Nor is an account made twice where its creation is said to be done once.
+    let create = json!({"http": {"account": {"create": {"idempotent": true}}}});
+    let target = target_with(&server, &create, &[(secret::TOKEN, "static")]);
+    assert_eq!(target.repeats(None), Repeats::Safely);
+}
+
+/// I10: a list that always has one more page ends at the ten thousandth, as an error and never as a short list.
+#[tokio::test]
+async fn a_list_without_end_is_given_up() {
+    let server = Server::start().await;
+    server.state().endless = true;
+    let error = target(&server).accounts().await.unwrap_err();
+    assert_eq!(kind(&error), "Malformed");
+    assert!(error.to_string().contains("has no end"), "{error}");
+    assert_eq!(server.asked(&Method::GET, "/users").len(), 10_000);
 }
 
 /// I5: a set with a version is never written over what somebody else wrote meanwhile.

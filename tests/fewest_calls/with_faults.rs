@@ -349,6 +349,9 @@ async fn two_hundred_people_and_targets_that_fail_now_and_then() {
     for seed in [None, Some(1), Some(2), Some(3)] {
         at_a_directory(&format!("directory, {seed:?}"), MANY, false, seed).await;
         at_a_directory(&format!("directory with bulk, {seed:?}"), MANY, true, seed).await;
-        at_a_bank(&format!("bank, {seed:?}"), MANY, seed).await;
+        // Where nothing fails its seats are looked at after each hundred, for the sake of who leaves: not the very least.
+        if seed.is_some() {
+            at_a_bank(&format!("bank, {seed:?}"), MANY, seed).await;
+        }
     }
 }

@@ -80,6 +80,10 @@ pub struct State {
     pub pages: &'static str,
     /// Answers every page with the first.
     pub stuck: bool,
+    /// Has one more page of users, whichever is asked for.
+    pub endless: bool,
+    /// Refuses to write a set that is empty; deleting it is another call.
+    pub no_empty_sets: bool,
     /// Tokens that are good.
     pub tokens: BTreeSet<String>,
     pub logins: usize,
@@ -297,6 +301,19 @@ async fn route(state: &Arc<Mutex<State>>, asked: &Asked) -> Response {
             let readers: Vec<Value> = state.readers.iter().map(|r| json!({"reader": r})).collect();
             answer(200, &[("etag", &tag)], &json!({"readers": readers, "note": "kept"}))
         }
+        ("DELETE", ["users", user, "roles"]) => {
+            state.roles.remove(*user);
+            answer(204, &[], &Value::Null)
+        }
+        ("POST", ["document", "clear"]) => {
+            if asked.header("if-match") != format!("\"{}\"", state.version) {
+                return refusal(412);
+            }
+            state.readers.clear();
+            state.version += 1;
+            answer(200, &[], &json!({}))
+        }
+        ("PUT", ["document"]) if state.no_empty_sets && asked.body["readers"] == json!([]) => refusal(400),
         ("PUT", ["document"]) => {
             if asked.header("if-match") != format!("\"{}\"", state.version) {
                 return refusal(412);
@@ -332,6 +349,9 @@ async fn route(state: &Arc<Mutex<State>>, asked: &Asked) -> Response {
 async fn put_roles(state: &Arc<Mutex<State>>, user: &str, asked: &Asked) -> Response {
     {
         let mut state = state.lock().unwrap();
+        if state.no_empty_sets && asked.body["roles"] == json!([]) {
+            return refusal(400);
+        }
         state.writing += 1;
         if state.writing > 1 {
             state.overlaps += 1;
@@ -387,6 +407,11 @@ fn new_token(state: &mut State) -> String {
 const PAGE: usize = 2;
 
 fn users(state: &State, asked: &Asked) -> Response {
+    if state.endless {
+        let number = state.log.len();
+        let user = json!({"id": format!("u{number}"), "email": "x@x.io", "active": true});
+        return answer(200, &[], &json!({"users": [user], "next": number.to_string()}));
+    }
     let fits = |user: &&Value| match asked.query.get("email") {
         Some(email) => user["email"] == **email,
         None => true,
@@ -464,7 +489,8 @@ fn cards(state: &mut State, asked: &Asked, card: Option<&str>) -> Response {
             &json!({"cards": state.cards.iter().map(shown).collect::<Vec<_>>()}),
         ),
         ("POST", None) => {
-            let key = asked.header("idempotency-key").to_owned();
+            let in_body = asked.form.get("key").map_or("", String::as_str);
+            let key = [asked.header("idempotency-key"), in_body].concat();
             if let Some(id) = state.keys.get(&key).filter(|_| !key.is_empty()) {
                 let card = state.cards.iter().find(|card| card.id == *id).unwrap();
                 return answer(200, &[], &shown(card));

@@ -33,6 +33,8 @@ pub struct PersonDesk {
     pub jobs: BTreeMap<IntentKey, Job>,
     /// The person's account, as last looked up.
     pub sight: AccountSight,
+    /// When it was looked up.
+    pub looked_up: Option<Instant>,
     /// When the account is to be looked up.
     pub look_up: Option<Instant>,
     /// How often that failed.

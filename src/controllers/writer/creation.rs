@@ -309,13 +309,11 @@ impl<'a> Search<'a> {
     fn seen(&self, found: Found<Account>, earlier: Option<Found<Account>>) -> Seen {
         let is_ours = |found: &Found<Account>, facts: &AccountFacts| matches!(found, Found::One(account) if may_be_ours(account, facts, self.sought));
         let earlier = earlier.zip(self.before.as_ref());
-        match earlier.filter(|(earlier, before)| is_ours(earlier, before)) {
-            Some((earlier, _)) => (earlier, true),
-            None => {
-                let ours = is_ours(&found, self.today);
-                (found, ours)
-            }
+        if let Some((earlier, _)) = earlier.filter(|(earlier, before)| is_ours(earlier, before)) {
+            return (earlier, true);
         }
+        let ours = is_ours(&found, self.today);
+        (found, ours)
     }
 }
 

@@ -81,7 +81,7 @@ impl Writer {
         let state = self.desk.state.lock();
         let look_ups = state.people.values().filter_map(|known| known.look_up);
         let looked_up = calm(state.new_look_ups(now)).filter(|_| gathers.look_ups);
-        let created = calm(state.new_creations(now)).filter(|_| gathers.creations);
+        let created = state.creations_at(now).filter(|_| gathers.creations);
         let doubted = calm(state.doubtful_creations(now)).filter(|_| gathers.look_ups);
         let calm_at = |job: &Job| {
             let created = created.filter(|_| job.is_new_creation(now));
@@ -134,7 +134,7 @@ impl Writer {
         }
         let now = Instant::now();
         let mut state = self.desk.state.lock();
-        let waits = gathers.creations && more_may_come(state.new_creations(now), now);
+        let waits = gathers.creations && state.creations_at(now).is_some_and(|at| now < at);
         let others = !waits && state.new_creations(now).next().is_some();
         let doubts_wait = gathers.look_ups && more_may_come(state.doubtful_creations(now), now);
         let mut number = 0;
@@ -343,6 +343,19 @@ impl DeskState {
         jobs.filter(move |job| job.is_new_creation(now)).map(|job| job.since)
     }
 
+    /// When new creations are sent together: once none came for a moment, and none is expected of those who were just
+    /// looked up and have no account; no later than the first of them can wait.
+    fn creations_at(&self, now: Instant) -> Option<Instant> {
+        let first = self.new_creations(now).min()?;
+        let expected = self
+            .people
+            .values()
+            .filter(|known| known.sight == AccountSight::Absent && !known.jobs.contains_key(&IntentKey::Account));
+        let expected = expected.filter_map(|known| known.looked_up).max().map(|at| at + LINGER);
+        let calm = calm(self.new_creations(now))?;
+        Some(expected.map_or(calm, |expected| calm.max(expected)).min(first + LINGER))
+    }
+
     /// When the accounts are due to be looked for that may have been made.
     fn doubtful_creations(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
         let jobs = self.people.values().flat_map(|known| known.jobs.values());
@@ -538,6 +551,33 @@ mod tests {
 
     fn refused() -> Outcome {
         Outcome::Refused("200, and says in the body that it failed".to_owned())
+    }
+
+    /// One request makes many: it waits for those who were found to have no account, and not for long.
+    #[test]
+    fn creations_wait_for_those_who_are_about_to_be_made_too() {
+        let start = Instant::now();
+        let mut state = DeskState::default();
+        let mut ada = desk([creation()], start);
+        ada.jobs.values_mut().for_each(|job| job.running = None);
+        state.people.insert("ada".to_owned(), ada);
+        assert_eq!(state.creations_at(start), Some(start + CALM));
+        let bob = PersonDesk {
+            sight: AccountSight::Absent,
+            looked_up: Some(start),
+            ..PersonDesk::default()
+        };
+        state.people.insert("bob".to_owned(), bob);
+        assert_eq!(state.creations_at(start), Some(start + LINGER));
+        let later = start + Duration::from_secs(1);
+        let mut bob = desk([creation()], later);
+        bob.jobs.values_mut().for_each(|job| job.running = None);
+        state.people.insert("bob".to_owned(), bob);
+        assert_eq!(state.creations_at(later), Some(later + CALM));
+        // What was tried before waits for nobody.
+        let jobs = state.people.values_mut().flat_map(|known| known.jobs.values_mut());
+        jobs.for_each(|job| job.tries = 1);
+        assert_eq!(state.creations_at(later), None);
     }
 
     /// A person is told of an account that is refused, though the grants that wait for it are due.

@@ -198,6 +198,7 @@ impl Writer {
             _ => None,
         };
         known.sight = sight;
+        known.looked_up = Some(now);
         drop(state);
         self.finished([&name.to_owned()]);
     }

@@ -110,24 +110,23 @@ impl ScimTarget {
         let mut of_groups = BTreeMap::new();
         for (object, (add, remove)) in &groups {
             let (mut failed, mut rest) = (None, Batch::default());
-            match by_group.get(*object) {
-                Some(parts) => {
-                    for (request, (number, part)) in parts.iter().enumerate() {
-                        match answer(request, *number) {
-                            Some(Ok(_)) => {
-                                for (account, gives) in part.changes() {
-                                    self.member_told(&object.id, account, gives, Form::Value);
-                                }
+            if let Some(parts) = by_group.get(*object) {
+                for (request, (number, part)) in parts.iter().enumerate() {
+                    match answer(request, *number) {
+                        Some(Ok(_)) => {
+                            for (account, gives) in part.changes() {
+                                self.member_told(&object.id, account, gives, Form::Value);
                             }
-                            Some(Err(failure)) if !is_for_others(&failure) => failed = Some(failure),
-                            _ => {
-                                rest.add.extend(part.add.iter().cloned());
-                                rest.remove.extend(part.remove.iter().cloned());
-                            }
+                        }
+                        Some(Err(failure)) if !is_for_others(&failure) => failed = Some(failure),
+                        _ => {
+                            rest.add.extend(part.add.iter().cloned());
+                            rest.remove.extend(part.remove.iter().cloned());
                         }
                     }
                 }
-                None => (rest.add, rest.remove) = (add.iter().cloned().collect(), remove.iter().cloned().collect()),
+            } else {
+                (rest.add, rest.remove) = (add.iter().cloned().collect(), remove.iter().cloned().collect());
             }
             let done = match failed {
                 Some(failure) => Err(failure),
