@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{CALM, LINGER, LINGER_FOR_ACCOUNTS, REFUSED_AGAIN, REFUSED_SOON, ROUND, Writer, backoff};
+use super::{
+    CALM, DOUBTS_WAIT, LINGER, LINGER_FOR_ACCOUNTS, NEAR, REFUSED_AGAIN, REFUSED_SOON, ROUND, Writer, backoff,
+};
 use crate::api::entitlement::RemoteObject;
 use crate::controllers::desk::{DeskState, Job, PersonDesk, wake};
 use crate::decide::effect::{AccountAction, AccountSight, Intent, IntentKey, Outcome};
@@ -57,9 +59,9 @@ impl Job {
         self.creates_account() && self.running.is_none() && self.tries == 0 && self.due <= now
     }
 
-    /// Whether it may have created an account, and it is due to be looked for.
-    fn is_doubtful_creation(&self, now: Instant) -> bool {
-        self.creates_account() && self.running.is_none() && self.attempted.is_some() && self.due <= now
+    /// Whether it may have created an account that is still to be looked for.
+    fn is_in_doubt(&self) -> bool {
+        self.creates_account() && self.running.is_none() && self.attempted.is_some()
     }
 
     /// Whether what was sent may still be under way.
@@ -82,11 +84,13 @@ impl Writer {
         let look_ups = state.people.values().filter_map(|known| known.look_up);
         let looked_up = calm(state.new_look_ups(now)).filter(|_| gathers.look_ups);
         let created = state.creations_at(now).filter(|_| gathers.creations);
-        let doubted = calm(state.doubtful_creations(now)).filter(|_| gathers.look_ups);
+        let doubted = state.doubts_at();
+        let soon = doubted.filter(|at| *at <= now + NEAR);
         let calm_at = |job: &Job| {
             let created = created.filter(|_| job.is_new_creation(now));
-            let doubted = doubted.filter(|_| job.is_doubtful_creation(now));
-            created.or(doubted).or_else(|| calm_at(job)).unwrap_or(job.due)
+            let doubted = doubted.filter(|_| job.is_in_doubt() && job.due <= now);
+            let granted = || calm_at(job).map(|at| soon.map_or(at, |soon| at.max(soon)));
+            created.or(doubted).or_else(granted).unwrap_or(job.due)
         };
         let jobs = state.people.values().flat_map(|known| {
             let jobs = known.jobs.values();
@@ -121,6 +125,12 @@ impl Writer {
         })
     }
 
+    /// Whether accounts in doubt are about to be looked for: a moment later their grants go with all others.
+    pub(super) fn doubts_end_soon(&self) -> bool {
+        let doubts_at = self.desk.state.lock().doubts_at();
+        doubts_at.is_some_and(|at| at <= Instant::now() + NEAR)
+    }
+
     fn is_closed(&self) -> bool {
         self.desk.closing.load(Ordering::SeqCst) || !self.context.gate.is_open()
     }
@@ -136,7 +146,7 @@ impl Writer {
         let mut state = self.desk.state.lock();
         let waits = gathers.creations && state.creations_at(now).is_some_and(|at| now < at);
         let others = !waits && state.new_creations(now).next().is_some();
-        let doubts_wait = gathers.look_ups && more_may_come(state.doubtful_creations(now), now);
+        let doubts_wait = state.doubts_at().is_some_and(|at| now < at);
         let mut number = 0;
         let mut taken = Vec::new();
         for (name, known) in &mut state.people {
@@ -144,7 +154,7 @@ impl Writer {
                 continue;
             };
             let together = gathers.creations && job.creates_account();
-            let doubtful = job.is_doubtful_creation(now);
+            let doubtful = job.is_in_doubt();
             let waits = (waits && job.is_new_creation(now))
                 || (doubtful && doubts_wait)
                 || (others && doubtful && job.may_still_come(now));
@@ -356,10 +366,13 @@ impl DeskState {
         Some(expected.map_or(calm, |expected| calm.max(expected)).min(first + LINGER))
     }
 
-    /// When the accounts are due to be looked for that may have been made.
-    fn doubtful_creations(&self, now: Instant) -> impl Iterator<Item = Instant> + Clone {
+    /// When accounts that may have been made are looked for: all that are due about the same time at once.
+    fn doubts_at(&self) -> Option<Instant> {
         let jobs = self.people.values().flat_map(|known| known.jobs.values());
-        jobs.filter(move |job| job.is_doubtful_creation(now)).map(|job| job.due)
+        let dues = jobs.filter(|job| job.is_in_doubt()).map(|job| job.due);
+        let first = dues.clone().min()?;
+        let last = dues.filter(|due| *due <= first + DOUBTS_WAIT).max();
+        Some(last.unwrap_or(first) + CALM)
     }
 
     /// Something was given back: who waits for a seat may have it. Returns whether anybody does.
@@ -578,6 +591,26 @@ mod tests {
         let jobs = state.people.values_mut().flat_map(|known| known.jobs.values_mut());
         jobs.for_each(|job| job.tries = 1);
         assert_eq!(state.creations_at(later), None);
+    }
+
+    /// One look does for many: those that are due about the same time wait for each other, and no longer.
+    #[test]
+    fn accounts_in_doubt_are_looked_for_together() {
+        let start = Instant::now();
+        let mut state = DeskState::default();
+        assert_eq!(state.doubts_at(), None);
+        for (name, due) in [("ada", 0), ("bob", 9), ("eve", 40)] {
+            let mut known = desk([creation()], start);
+            for job in known.jobs.values_mut() {
+                (job.running, job.attempted) = (None, Some(start));
+                job.due = start + Duration::from_secs(due);
+            }
+            state.people.insert(name.to_owned(), known);
+        }
+        assert_eq!(state.doubts_at(), Some(start + Duration::from_secs(9) + CALM));
+        state.people.remove("ada");
+        state.people.remove("bob");
+        assert_eq!(state.doubts_at(), Some(start + Duration::from_secs(40) + CALM));
     }
 
     /// A person is told of an account that is refused, though the grants that wait for it are due.

@@ -58,6 +58,10 @@ const REFUSED_SOON: Duration = Duration::from_secs(15);
 const REFUSED_AGAIN: Duration = Duration::from_mins(10);
 /// How long until an entitlement whose object was not found is looked for again.
 const MISSING_AGAIN: Duration = Duration::from_secs(30);
+/// How long one creation in doubt waits for others, so that one look does for all of them.
+const DOUBTS_WAIT: Duration = Duration::from_secs(15);
+/// So soon the accounts in doubt are looked for that grants to others wait for theirs.
+const NEAR: Duration = Duration::from_secs(2);
 /// How long a request may take where the target does not say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest that it may.
@@ -208,6 +212,9 @@ impl Writer {
             sent += looked + made;
             if looked + made > 0 && !self.has_lingered() {
                 continue;
+            }
+            if self.doubts_end_soon() && !self.has_lingered() {
+                break;
             }
             self.look_at(connection).await?;
             let given = self.memberships(connection, Lane::Rest).await?;
