@@ -62,6 +62,10 @@ const MISSING_AGAIN: Duration = Duration::from_secs(30);
 const DOUBTS_WAIT: Duration = Duration::from_secs(15);
 /// So soon the accounts in doubt are looked for that grants to others wait for theirs.
 const NEAR: Duration = Duration::from_secs(2);
+/// So many times as long as it takes to go through the desk, a round waits for more news.
+const BREATH: u32 = 30;
+/// The longest that it does.
+const BREATH_MAX: Duration = Duration::from_millis(100);
 /// How long a request may take where the target does not say otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest that it may.
@@ -91,6 +95,8 @@ pub async fn run(context: Arc<Context>, desk: Arc<Desk>) {
 struct Pause {
     length: Duration,
     ends_with_news: bool,
+    /// How long it waits for more news after the first.
+    breath: Duration,
 }
 
 impl Pause {
@@ -98,6 +104,7 @@ impl Pause {
         Self {
             length,
             ends_with_news: true,
+            breath: Duration::ZERO,
         }
     }
 }
@@ -130,7 +137,7 @@ impl Writer {
         while !self.desk.closing.load(Ordering::SeqCst) {
             let pause = self.round(lane).await;
             tokio::select! {
-                () = self.desk.news.notified(lane), if pause.ends_with_news => {}
+                () = self.desk.news.notified(lane), if pause.ends_with_news => tokio::time::sleep(pause.breath).await,
                 () = self.desk.closed.notified(lane) => {}
                 () = tokio::time::sleep(pause.length) => {}
             }
@@ -146,6 +153,7 @@ impl Writer {
             return Pause {
                 length: Duration::from_secs(1),
                 ends_with_news: false,
+                breath: Duration::ZERO,
             };
         }
         if let Some(length) = self.waits(&spec).await {
@@ -165,7 +173,13 @@ impl Writer {
                 if sent > 0 || lane == Lane::Rest {
                     self.answers();
                 }
-                Pause::until_news(self.next_due(lane, sees(&spec), gathers))
+                let began = Instant::now();
+                let length = self.next_due(lane, sees(&spec), gathers);
+                Pause {
+                    // A desk with thousands on it is not gone through anew for each who comes.
+                    breath: (began.elapsed() * BREATH).min(BREATH_MAX),
+                    ..Pause::until_news(length)
+                }
             }
             Err(halt) => {
                 self.fails(&spec, &halt.0).await;
