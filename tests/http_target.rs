@@ -539,7 +539,7 @@ async fn a_key_in_the_body_makes_one_card_of_two_calls() {
         let form = grant.form.as_mut().unwrap();
         form.insert("key".to_owned(), "${operation.uuid}".to_owned());
     });
-    assert_eq!(target.repeats(Some(&travel)), Repeats::Safely);
+    assert_eq!(target.repeats(Some(&travel)), Repeats::ByKey);
     let order = || {
         let mut order = card("u1", "1");
         order.parameters.clear();
@@ -559,7 +559,7 @@ async fn a_key_in_the_body_makes_one_card_of_two_calls() {
     // Nor is an account made twice where its creation is said to be done once.
     let create = json!({"http": {"account": {"create": {"idempotent": true}}}});
     let target = target_with(&server, &create, &[(secret::TOKEN, "static")]);
-    assert_eq!(target.repeats(None), Repeats::Safely);
+    assert_eq!(target.repeats(None), Repeats::ByKey);
 }
 
 /// I10: a list that always has one more page ends at the ten thousandth, as an error and never as a short list.

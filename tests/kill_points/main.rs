@@ -32,8 +32,8 @@ const LIVES: usize = 20;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Every point, and one of so many.
 const ALL: OneIn = OneIn(1);
-const MANY: OneIn = OneIn(3);
-const SOME: OneIn = OneIn(7);
+const MANY: OneIn = OneIn(5);
+const SOME: OneIn = OneIn(12);
 const ARGS: [&str; 2] = ["--lease-seconds", "5"];
 
 /// I1, I3, I4, I7, at the requests of a hire, a transfer and a leave.
