@@ -109,6 +109,29 @@ pub struct Job {
     pub note: Note,
 }
 
+impl Job {
+    /// One that came in now, and of which nothing was sent.
+    pub fn new(intent: Intent, note: Note, now: Instant) -> Self {
+        Self {
+            intent,
+            due: now,
+            since: now,
+            tries: 0,
+            running: None,
+            inherited: false,
+            attempted: None,
+            attempted_as: String::new(),
+            settled: None,
+            sent: String::new(),
+            made: String::new(),
+            alone: false,
+            superseded: false,
+            said: None,
+            note,
+        }
+    }
+}
+
 /// What the audit line says of an intent besides the intent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Note {
@@ -204,20 +227,7 @@ impl PersonDesk {
             let note = note(status, &intent);
             let mut job = Job {
                 inherited: before.contains(&intent),
-                intent,
-                due: now,
-                since: now,
-                tries: 0,
-                running: None,
-                attempted: None,
-                attempted_as: String::new(),
-                settled: None,
-                sent: String::new(),
-                made: String::new(),
-                alone: false,
-                superseded: false,
-                said: None,
-                note,
+                ..Job::new(intent, note, now)
             };
             match self.jobs.get_mut(&job.intent.key()) {
                 Some(old) if old.intent == job.intent && old.note.begun == job.note.begun => {}

@@ -444,21 +444,8 @@ mod tests {
 
     fn job(intent: Intent, now: Instant) -> Job {
         Job {
-            intent,
-            due: now,
-            since: now,
-            tries: 0,
             running: Some(Lane::Rest),
-            inherited: false,
-            attempted: None,
-            attempted_as: String::new(),
-            settled: None,
-            sent: String::new(),
-            made: String::new(),
-            alone: false,
-            superseded: false,
-            said: None,
-            note: Note::default(),
+            ..Job::new(intent, Note::default(), now)
         }
     }
 

@@ -102,32 +102,22 @@ mod tests {
 
     fn job(begun: Option<Timestamp>, attempted_as: &str) -> Job {
         let now = Instant::now();
+        let intent = Intent::Membership {
+            key: RemoteKey::default(),
+            account_id: "A1".to_owned(),
+            hold: true,
+            grant_id: String::new(),
+            parameters: std::collections::BTreeMap::new(),
+            operation_id: "op".to_owned(),
+        };
+        let note = Note {
+            begun,
+            ..Note::default()
+        };
         Job {
-            intent: Intent::Membership {
-                key: RemoteKey::default(),
-                account_id: "A1".to_owned(),
-                hold: true,
-                grant_id: String::new(),
-                parameters: std::collections::BTreeMap::new(),
-                operation_id: "op".to_owned(),
-            },
-            due: now,
-            since: now,
-            tries: 0,
-            running: None,
-            inherited: false,
             attempted: (!attempted_as.is_empty()).then_some(now),
             attempted_as: attempted_as.to_owned(),
-            settled: None,
-            sent: String::new(),
-            made: String::new(),
-            alone: false,
-            superseded: false,
-            said: None,
-            note: Note {
-                begun,
-                ..Note::default()
-            },
+            ..Job::new(intent, note, now)
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn build(
     with: With<'_>,
 ) -> Result<Sendable, TargetError> {
     let mut url = with_path(base, &request.path, speech)?;
-    let query = lists(&request.query, speech, "query")?;
+    let query = fields(&request.query, speech, "query")?;
     if !query.is_empty() {
         // Spaces become %20, which every server reads; + is left to forms.
         let query = Serializer::new(String::new())
@@ -66,7 +66,7 @@ pub(super) fn build(
             Some(tree.unwrap_or_default().to_string())
         }
         Body::Form(form) => {
-            let form = lists(form, speech, "form")?;
+            let form = fields(form, speech, "form")?;
             all.insert(
                 CONTENT_TYPE,
                 HeaderValue::from_static("application/x-www-form-urlencoded"),
@@ -109,22 +109,8 @@ fn with_path(base: &Url, path: &Path, speech: &Speech) -> Result<Url, TargetErro
     Url::parse(&text).map_err(|_| refused("the address is no URL"))
 }
 
-fn fields<'a>(
-    templates: &'a [(String, crate::decide::expression::TextTemplate)],
-    speech: &Speech,
-    place: &str,
-) -> Result<Vec<(&'a str, String)>, TargetError> {
-    let mut fields = Vec::new();
-    for (name, template) in templates {
-        let value = template.render(&speech.values());
-        let value = value.map_err(|why| refused(format!("in the {place} {name}: {why}")))?;
-        fields.extend(value.map(|value| (name.as_str(), value)));
-    }
-    Ok(fields)
-}
-
 /// Fields of which one whose value is a list is there once for each of its elements.
-fn lists<'a>(
+fn fields<'a>(
     templates: &'a [(String, crate::decide::expression::TextTemplate)],
     speech: &Speech,
     place: &str,
