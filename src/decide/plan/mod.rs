@@ -409,29 +409,8 @@ impl Planner<'_> {
         }
     }
 
-    /// I1: what was let go and not sent yet, as while the target was being mended, is not sent on the ground of what was called
-    /// for then. What has to make room for something else goes on.
-    fn is_suspended(&self, intent: &Intent) -> bool {
-        if !intent.is_loss() || self.resolution.ending.is_some() || self.resolution.frozen.is_some() {
-            return false;
-        }
-        match intent {
-            Intent::Account { target, .. } => may_need_account(self.resolution, target),
-            Intent::Membership { key, account_id, .. } => {
-                let record = self.grants.get(&(key.clone(), account_id.clone()));
-                !self.resolution.blocked.contains_key(key)
-                    && record.is_some_and(|record| !is_unwanted(self.namespace, self.person, self.resolution, record))
-            }
-        }
-    }
-
     fn finish(mut self) -> Next {
         let now = self.now;
-        let accounts: Vec<AccountRecord> = self.accounts.values().cloned().collect();
-        let grants: Vec<EntitlementRecord> = self.grants.values().cloned().collect();
-        let mut meant = intents(&accounts, &grants);
-        meant.retain(|intent| self.is_suspended(intent));
-        self.next.suspended = meant;
         self.grants
             .retain(|_, record| match (&record.state, &record.revoked_at) {
                 (GrantState::Revoked, Some(at)) => at.0.duration_until(now) < KEEP_REVOKED,
@@ -461,6 +440,7 @@ impl Planner<'_> {
             .collect();
         status.entitlements = self.grants.into_values().collect();
         status.accounts = self.accounts.into_values().collect();
+        self.next.suspended = suspended(self.namespace, self.person, self.resolution, &status);
         date_effects(&mut status, &self.person.status, now);
         status.counts = Some(count(&status.entitlements));
         status.next_transition = next_transition(self.resolution, &status, now);
@@ -478,6 +458,26 @@ impl Planner<'_> {
         self.next.status = status;
         self.next
     }
+}
+
+/// I1: what was let go and not sent yet, as while the target was being mended, is not sent on the ground of what was called for
+/// then. What has to make room for something else goes on.
+fn suspended(namespace: &Namespace, person: &Person, resolution: &Resolution, status: &EmployeeStatus) -> Vec<Intent> {
+    if resolution.ending.is_some() || resolution.frozen.is_some() {
+        return Vec::new();
+    }
+    let is_kept = |record: &&EntitlementRecord| {
+        record.state == GrantState::Revoking
+            && !resolution.blocked.contains_key(&RemoteKey::of(record))
+            && !is_unwanted(namespace, person, resolution, record)
+    };
+    let is_used = |record: &&AccountRecord| {
+        matches!(record.state, AccountState::Deactivating | AccountState::Deleting)
+            && may_need_account(resolution, &record.target)
+    };
+    let grants: Vec<EntitlementRecord> = status.entitlements.iter().filter(is_kept).cloned().collect();
+    let accounts: Vec<AccountRecord> = status.accounts.iter().filter(is_used).cloned().collect();
+    intents(&accounts, &grants)
 }
 
 #[cfg(test)]
